@@ -1,0 +1,201 @@
+"""The study as it was configured: what a protocol says that software has to know.
+
+One frozen value per study, read from ``study.yaml`` or the study part of ``config.yaml`` (contract:
+docs, "Configuration"). An unknown key is refused with the nearest known one: a misspelt
+``stoping`` must not silently mean "no stopping rule".
+
+>>> settings = StudySettings.of({"study": {"id": "S1", "title": "A study", "timezone": "UTC"}})
+>>> settings.id, settings.treatment_emergent.days_after_last
+('S1', 30)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from safety_monitor.vocabulary import ComponentKind
+
+
+S = TypeVar("S", bound="Settings")
+
+
+class SettingsError(ValueError):
+    """A configuration that cannot be used: says where, what is wrong, and what would be right."""
+
+
+class Settings(BaseModel):
+    """Base of every settings value: frozen, and refusing keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StudyIdentity(Settings):
+    id: str = Field(min_length=1)
+    title: str = ""
+    timezone: str = "UTC"
+    cutoff: date | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{value!r} is not an IANA time zone such as Asia/Shanghai") from error
+        return value
+
+
+class TreatmentEmergentRule(Settings):
+    """``window``: onset from first treatment to ``days_after_last`` days after the last, both inclusive.
+    ``flag``: the sponsor's own flag, in ``variable`` (an AE variable or a SUPPAE QNAM)."""
+
+    rule: Literal["window", "flag"] = "window"
+    days_after_last: int = Field(default=30, ge=0)
+    variable: str = "AETRTEM"
+
+
+class GradeSource(Settings):
+    """Where the investigator's grade stands; ``map`` turns words (AESEV) into grades."""
+
+    source: str = "AETOXGR"
+    map: dict[str, int] = Field(default_factory=dict)
+
+    @field_validator("map")
+    @classmethod
+    def _grades_exist(cls, value: dict[str, int]) -> dict[str, int]:
+        for word, grade in value.items():
+            if not 1 <= grade <= 5:
+                raise ValueError(f"{word}: {grade} is not a grade; CTCAE grades are 1 to 5")
+        return {word.strip().upper(): grade for word, grade in value.items()}
+
+
+class Component(Settings):
+    """One part of the combination that an event may be attributed to.
+
+    ``match`` is compared with EXTRT or PRTRT without regard to case; ``relatedness`` names the SUPPAE
+    QNAM or AE variable with the investigator's opinion; ``profile`` the attribution profile.
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    kind: ComponentKind = ComponentKind.DRUG
+    profile: str | None = None
+    match: tuple[str, ...] = ()
+    relatedness: str | None = None
+
+    def matches(self, treatment: str | None) -> bool:
+        """True where *treatment* (EXTRT or PRTRT) is this component."""
+        return (treatment or "").strip().casefold() in {m.strip().casefold() for m in self.match}
+
+
+class StoppingRule(Settings):
+    """A monitoring boundary on the number of subjects with an event.
+
+    ``event`` names what counts (see ``safety_monitor.rules.stopping.EVENTS``); ``p0`` is the rate that is
+    still acceptable, ``phi`` the chance of stopping at that rate, ``n_max`` the largest number treated.
+    """
+
+    event: str
+    numerator: str = "subjects"
+    method: str = "pocock"
+    p0: float = Field(gt=0, lt=1)
+    phi: float = Field(default=0.05, gt=0, lt=1)
+    n_max: int = Field(gt=0, le=1000)
+
+
+class Accrual(Settings):
+    planned: int | None = Field(default=None, gt=0)
+    sites: dict[str, int] = Field(default_factory=dict)
+
+
+class StudySettings(Settings):
+    """Everything configured about one study. What is not configured is reported as "not configured"."""
+
+    study: StudyIdentity
+    treatment_emergent: TreatmentEmergentRule = TreatmentEmergentRule()
+    grade: GradeSource = GradeSource()
+    related: tuple[str, ...] = ("Y",)
+    terminology: Literal["ctcae", "meddra"] = "ctcae"
+    components: tuple[Component, ...] = ()
+    lab_policy: str | dict[str, str] = "standard"
+    stopping: tuple[StoppingRule, ...] = ()
+    accrual: Accrual = Accrual()
+    aesi: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    immune_flag: str | None = None
+    jurisdictions: tuple[str, ...] = ()
+    device_status: Literal["approved", "investigational"] | None = None
+    post_window_days: int = Field(default=90, ge=0)
+    encoding: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.study.id
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.study.timezone)
+
+    @field_validator("related")
+    @classmethod
+    def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(word.strip().upper() for word in value)
+
+    @model_validator(mode="after")
+    def _distinct_components(self) -> StudySettings:
+        names = [component.name.upper() for component in self.components]
+        reserved = {"DISEASE", "OTHER"} & set(names)
+        if len(set(names)) != len(names) or reserved:
+            raise ValueError(
+                "components: each name must be its own, and DISEASE and OTHER are taken (they are always weighed)"
+            )
+        return self
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], where: str = "study.yaml") -> StudySettings:
+        """Settings from a parsed YAML mapping; SettingsError names *where*, the key and the remedy."""
+        return validated(cls, raw, where)
+
+
+def validated(model: type[S], raw: Mapping[str, Any], where: str) -> S:
+    """*raw* as *model*; SettingsError with one line per fault, naming the nearest known key."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(model, fault, where) for fault in error.errors())) from None
+
+
+def _explain(model: type[BaseModel], fault: Any, where: str) -> str:
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = _keys_beside(model, fault["loc"])
+        near = get_close_matches(str(fault["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+        return f"{where}: unknown key {path!r}; {hint}"
+    return f"{where}: {path}: {fault['msg']} (found {fault.get('input')!r})"
+
+
+def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the model which holds the last part of *location* knows."""
+    current: Any = model
+    for part in location[:-1]:
+        if isinstance(part, int) or not isinstance(current, type) or not issubclass(current, BaseModel):
+            continue
+        field = current.model_fields.get(part)
+        if field is None:
+            break
+        current = _model_in(field.annotation) or current
+    return list(current.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_in(inner)) is not None:
+            return found
+    return None

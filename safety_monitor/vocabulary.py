@@ -1,0 +1,106 @@
+"""Controlled words: CDISC codelists and ICH terms that decisions are made with.
+
+Values are the CDISC submission values (NCI codelists C66742, C66767, C66768, C66769) or, for
+decisions that CDISC has no list for, the words of ICH E2A and of NCI's attribution scale.
+
+>>> Outcome("FATAL").name
+'FATAL'
+>>> ActionTaken.of("drug withdrawn")
+<ActionTaken.DRUG_WITHDRAWN: 'DRUG WITHDRAWN'>
+>>> ActionTaken.of("PAUSED") is None
+True
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class _Codelist(StrEnum):
+    @classmethod
+    def of(cls, text: str | None) -> Self | None:
+        """The member for *text* (case and outer blanks ignored); None where blank or not in the list."""
+        wanted = (text or "").strip().upper()
+        return next((member for member in cls if member.value.upper() == wanted), None)
+
+
+class Outcome(_Codelist):
+    """AEOUT (C66768)."""
+
+    FATAL = "FATAL"
+    NOT_RECOVERED = "NOT RECOVERED/NOT RESOLVED"
+    RECOVERED = "RECOVERED/RESOLVED"
+    RECOVERED_WITH_SEQUELAE = "RECOVERED/RESOLVED WITH SEQUELAE"
+    RECOVERING = "RECOVERING/RESOLVING"
+    UNKNOWN = "UNKNOWN"
+
+
+class ActionTaken(_Codelist):
+    """AEACN (C66767)."""
+
+    DOSE_INCREASED = "DOSE INCREASED"
+    DOSE_NOT_CHANGED = "DOSE NOT CHANGED"
+    DOSE_RATE_REDUCED = "DOSE RATE REDUCED"
+    DOSE_REDUCED = "DOSE REDUCED"
+    DRUG_INTERRUPTED = "DRUG INTERRUPTED"
+    DRUG_WITHDRAWN = "DRUG WITHDRAWN"
+    NOT_APPLICABLE = "NOT APPLICABLE"
+    NOT_EVALUABLE = "NOT EVALUABLE"
+    UNKNOWN = "UNKNOWN"
+
+
+class Seriousness(StrEnum):
+    """ICH E2A criteria; the value is the SDTM AE variable that reports each."""
+
+    DEATH = "aesdth"
+    LIFE_THREATENING = "aeslife"
+    HOSPITALISATION = "aeshosp"
+    DISABILITY = "aesdisab"
+    CONGENITAL_ANOMALY = "aescong"
+    MEDICALLY_IMPORTANT = "aesmie"
+
+
+class ComponentKind(StrEnum):
+    """What a study component is: given as a drug (EX) or done as a procedure (PR)."""
+
+    DRUG = "drug"
+    PROCEDURE = "procedure"
+
+
+class Role(StrEnum):
+    """Who a person of the configuration is to the trial."""
+
+    INVESTIGATOR = "investigator"
+    SAFETY_OFFICER = "safety_officer"
+    MEDICAL_MONITOR = "medical_monitor"
+    SPONSOR_REVIEWER = "sponsor_reviewer"
+    DSMB_MEMBER = "dsmb_member"
+    DATA_MANAGER = "data_manager"
+
+
+class AlertKind(StrEnum):
+    """Why a mail is owed; each has its templates under templates/alerts/."""
+
+    SAE_NEW = "sae_new"
+    SAE_UPGRADED = "sae_upgraded"
+    SAE_CHANGED = "sae_changed"
+    SAE_DOWNGRADED = "sae_downgraded"
+    SAE_DELETED = "sae_deleted"
+    SAE_ROW_REJECTED = "sae_row_rejected"
+
+
+class AlertState(StrEnum):
+    """Where an outbox row stands. A row leaves PENDING only by being sent."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    ACKNOWLEDGED = "acknowledged"
+
+
+class JobStatus(StrEnum):
+    """State of one period of one scheduled job in the ledger ``job_run``."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
