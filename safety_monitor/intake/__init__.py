@@ -52,7 +52,7 @@ class Reader(Protocol):
 
 def _readers() -> dict[str, Reader]:
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
-    return {suffix: module for module in modules for suffix in module.SUFFIXES}  # type: ignore[misc]
+    return {suffix: module for module in modules for suffix in module.SUFFIXES}
 
 
 READERS = _readers()

@@ -1,0 +1,231 @@
+"""Freezing: the study at a cut-off as one Snapshot, from which every table and report is made.
+
+Collected records later than the cut-off are left out: events by (imputed) onset, results by collection
+date, deaths by date; an exposure that runs on is cut at the cut-off. Frames and their columns:
+
+subjects, events, exposures, dispositions, labs (one row per result and CTCAE term), queries, and the
+domains ``vs eg cm rs mh`` as reported. A domain that was never imported has no frame: "not collected".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+import ctcae_v403
+from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, PartialDate, Snapshot, Subject
+from safety_monitor.rules.assembly import Exposure
+from safety_monitor.rules.assessment import is_related
+from safety_monitor.study import StudySettings
+
+#: Domains carried into the snapshot as reported, when they were imported.
+AS_REPORTED = ("VS", "EG", "CM", "RS", "MH")
+
+
+@dataclass(frozen=True)
+class AssessedEvent:
+    """One event with what is decided about it. ``version`` counts its substantive changes."""
+
+    event: AdverseEvent
+    assessment: Assessment
+    opinions: Sequence[ComponentOpinion] = ()
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All that is known of one study. ``domains``: frames of text by SDTM domain, as imported."""
+
+    settings: StudySettings
+    subjects: Sequence[Subject]
+    events: Sequence[AssessedEvent]
+    exposures: Sequence[Exposure]
+    domains: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+
+def freeze(collected: Collected, cutoff: date | None, versions: Mapping[str, str]) -> Snapshot:
+    """*collected* at *cutoff* (None: the study's own, or else all data)."""
+    cutoff = cutoff or collected.settings.study.cutoff
+    subjects = _subjects(collected.subjects, cutoff)
+    frames = {
+        "subjects": subjects,
+        "events": _events(collected, cutoff),
+        "exposures": _exposures(collected.exposures, cutoff),
+        "queries": _queries(collected, cutoff),
+    }
+    if (ds := collected.domains.get("DS")) is not None:
+        frames["dispositions"] = _dispositions(ds, cutoff)
+    if (lb := collected.domains.get("LB")) is not None:
+        frames["labs"] = _labs(lb, subjects, collected.settings, cutoff)
+    for domain in AS_REPORTED:
+        if (frame := collected.domains.get(domain)) is not None:
+            frames[domain.lower()] = _as_reported(frame, domain, cutoff)
+    return Snapshot(collected.settings.model_dump(mode="json"), cutoff, frames, versions)
+
+
+def _within(day: date | None, cutoff: date | None) -> bool:
+    return cutoff is None or day is None or day <= cutoff
+
+
+def _subjects(subjects: Sequence[Subject], cutoff: date | None) -> pl.DataFrame:
+    rows = []
+    for subject in subjects:
+        row = subject.model_dump(exclude={"study_id"})
+        if not _within(subject.death_on, cutoff):
+            row |= {"death_on": None, "dthfl": False}
+        if cutoff and subject.last_treatment_on and subject.last_treatment_on > cutoff:
+            row["last_treatment_on"] = cutoff
+        if not _within(subject.first_treatment_on, cutoff):
+            row |= {"treated": False, "first_treatment_on": None, "last_treatment_on": None}
+        rows.append(row)
+    return _frame(rows, {
+        "usubjid": pl.String, "siteid": pl.String, "country": pl.String, "age": pl.Float64, "sex": pl.String,
+        "race": pl.String, "arm": pl.String, "consented_on": pl.Date, "treated": pl.Boolean,
+        "first_treatment_on": pl.Date, "last_treatment_on": pl.Date, "dthfl": pl.Boolean, "death_on": pl.Date,
+    }).sort("usubjid")  # fmt: skip
+
+
+_EVENT = {
+    "usubjid": pl.String, "siteid": pl.String, "treated": pl.Boolean, "aeseq": pl.Int64, "version": pl.Int64,
+    "aeterm": pl.String, "aedecod": pl.String, "aebodsys": pl.String, "grade": pl.Int64, "aeser": pl.Boolean,
+    "aesdth": pl.Boolean, "aeslife": pl.Boolean, "aeshosp": pl.Boolean, "aesdisab": pl.Boolean,
+    "aescong": pl.Boolean, "aesmie": pl.Boolean, "aerel": pl.String, "aeacn": pl.String, "aeout": pl.String,
+    "aestdtc": pl.String, "aeendtc": pl.String, "immune": pl.Boolean, "onset_on": pl.Date,
+    "treatment_emergent": pl.Boolean, "serious": pl.Boolean, "serious_as_flagged": pl.Boolean,
+    "related": pl.Boolean, "fatal": pl.Boolean, "n_queries": pl.Int64, "leading": pl.String,
+}  # fmt: skip
+
+
+def _events(collected: Collected, cutoff: date | None) -> pl.DataFrame:
+    subjects = {subject.usubjid: subject for subject in collected.subjects}
+    names = [component.name for component in collected.settings.components]
+    schema: dict[str, Any] = dict(_EVENT)
+    for name in names:
+        schema |= {f"investigator_{name}": pl.String, f"related_{name}": pl.Boolean}
+    for cause in (*names, "disease", "other"):
+        schema |= {f"share_{cause}": pl.Float64, f"level_{cause}": pl.String}
+    rows = []
+    for assessed in collected.events:
+        if not _within(assessed.assessment.onset_on, cutoff):
+            continue
+        subject = subjects.get(assessed.event.usubjid)
+        row: dict[str, Any] = {
+            **assessed.event.model_dump(exclude={"study_id", "meddra_code", "trtemfl", "relatedness"}),
+            **assessed.assessment.model_dump(exclude={"serious_basis", "queries"}),
+            "aedecod": assessed.event.aedecod or f"[not coded] {assessed.event.aeterm}",
+            "aebodsys": assessed.event.aebodsys or "[not coded]",
+            "siteid": subject.siteid if subject else None,
+            "treated": bool(subject and subject.treated),
+            "version": assessed.version,
+            "n_queries": len(assessed.assessment.queries),
+        }
+        row |= _opinions(assessed, names, collected.settings)
+        rows.append(row)
+    return _frame(rows, schema).sort("usubjid", "aeseq")
+
+
+def _opinions(assessed: AssessedEvent, names: Sequence[str], settings: StudySettings) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name in names:
+        reported = assessed.event.relatedness.get(name)
+        row[f"investigator_{name}"] = reported
+        row[f"related_{name}"] = is_related(reported, settings) if reported else None
+    weighed = {o.component: o for o in assessed.opinions if o.author == "system" and o.share is not None}
+    for cause, opinion in weighed.items():
+        row |= {f"share_{cause}": opinion.share, f"level_{cause}": opinion.level}
+    row["leading"] = max(weighed, key=lambda cause: (weighed[cause].share or 0, cause), default=None)
+    return row
+
+
+def _exposures(exposures: Sequence[Exposure], cutoff: date | None) -> pl.DataFrame:
+    rows = [
+        {
+            **{name: getattr(exposure, name) for name in Exposure.__slots__},
+            "end_on": min(exposure.end_on, cutoff) if exposure.end_on and cutoff else exposure.end_on,
+        }
+        for exposure in exposures
+        if _within(exposure.start_on, cutoff)
+    ]
+    return _frame(rows, {
+        "usubjid": pl.String, "domain": pl.String, "seq": pl.Int64, "treatment": pl.String, "component": pl.String,
+        "dose": pl.Float64, "unit": pl.String, "frequency": pl.String, "location": pl.String,
+        "start_on": pl.Date, "end_on": pl.Date,
+    })  # fmt: skip
+
+
+def _queries(collected: Collected, cutoff: date | None) -> pl.DataFrame:
+    rows = [
+        {"usubjid": assessed.event.usubjid, "aeseq": assessed.event.aeseq, "text": text}
+        for assessed in collected.events
+        if _within(assessed.assessment.onset_on, cutoff)
+        for text in assessed.assessment.queries
+    ]
+    return _frame(rows, {"usubjid": pl.String, "aeseq": pl.Int64, "text": pl.String})
+
+
+def _dispositions(ds: pl.DataFrame, cutoff: date | None) -> pl.DataFrame:
+    frame = _with_columns(ds, ("USUBJID", "DSSEQ", "DSDECOD", "DSTERM", "DSCAT", "DSSTDTC")).select(
+        usubjid="USUBJID", seq=pl.col("DSSEQ").cast(pl.Float64, strict=False), dsdecod="DSDECOD", dsterm="DSTERM",
+        dscat="DSCAT", on=_days("DSSTDTC"),
+    )  # fmt: skip
+    return _until(frame, "on", cutoff).sort("usubjid", "seq").drop("seq")
+
+
+def _labs(lb: pl.DataFrame, subjects: pl.DataFrame, settings: StudySettings, cutoff: date | None) -> pl.DataFrame:
+    """Every result with every CTCAE term it speaks to, graded under the study's policy."""
+    person = subjects.select(
+        USUBJID="usubjid", SEX="sex", AGE="age", _first="first_treatment_on", _last="last_treatment_on"
+    )
+    lb = _with_columns(lb, ("LBSEQ", "LBTESTCD", "LBSPEC", "LBSTRESN", "LBSTRESU", "LBSTNRLO", "LBSTNRHI", "LBDTC", "VISIT"))
+    lb = lb.drop("SEX", "AGE", strict=False).with_columns(_on=_days("LBDTC"))
+    lb = _until(lb, "_on", cutoff).join(person, on="USUBJID", how="left", maintain_order="left")
+    graded = ctcae_v403.grade_frame(lb, policy=settings.lab_policy)
+    window = timedelta(days=settings.treatment_emergent.days_after_last)
+    flags = [name for name in ("LBBLFL", "LBLOBXFL") if name in lb.columns]
+    baseline = pl.any_horizontal([pl.col(name) == "Y" for name in flags]) if flags else pl.lit(False)
+    after = (pl.col("_on") > pl.col("_first")) & (pl.col("_last").is_null() | (pl.col("_on") <= pl.col("_last") + window))
+    return graded.select(
+        usubjid="USUBJID", lbseq=_number("LBSEQ").cast(pl.Int64), lbtestcd="LBTESTCD", lbspec="LBSPEC", lbdtc="LBDTC",
+        on="_on", visit="VISIT", lbstresn=_number("LBSTRESN"), unit="LBSTRESU", lbstnrlo=_number("LBSTNRLO"),
+        lbstnrhi=_number("LBSTNRHI"), term=_blank("ATOXDSC"), direction=_blank("ATOXDIR"),
+        grade=pl.col("ATOXGR").cast(pl.Int64), reason=_blank("REASON"), criterion=_blank("CRITERION"),
+        basis=_blank("BASIS"), baseline_grade=pl.col("BTOXGR").cast(pl.Int64), flags=_blank("FLAGS"),
+        is_baseline=baseline.fill_null(False), post_baseline=after.fill_null(False),
+    ).sort("usubjid", "lbtestcd", "on", "lbseq", "term")  # fmt: skip
+
+
+def _as_reported(frame: pl.DataFrame, domain: str, cutoff: date | None) -> pl.DataFrame:
+    start = next((name for name in (f"{domain}DTC", f"{domain}STDTC") if name in frame.columns), None)
+    if start is not None:
+        frame = _until(frame.with_columns(_on=_days(start)), "_on", cutoff).drop("_on")
+    return frame.select(sorted(frame.columns)).sort("USUBJID", maintain_order=True)
+
+
+def _until(frame: pl.DataFrame, column: str, cutoff: date | None) -> pl.DataFrame:
+    return frame if cutoff is None else frame.filter(pl.col(column).is_null() | (pl.col(column) <= cutoff))
+
+
+def _days(column: str) -> pl.Expr:
+    """ISO text as the earliest date that it may mean; the text was checked when it was imported."""
+    return pl.col(column).map_elements(lambda text: PartialDate.parse(text).earliest, return_dtype=pl.Date)
+
+
+def _number(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.Float64, strict=False)
+
+
+def _blank(column: str) -> pl.Expr:
+    return pl.when(pl.col(column).cast(pl.String) != "").then(pl.col(column).cast(pl.String))
+
+
+def _with_columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """*frame* with the columns that are used, blank where the file had none."""
+    return frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in names if name not in frame.columns)
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=dict(schema))
