@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> float | None:
-    """Agreement beyond chance, at most 1; None where nothing was rated or chance alone gives full agreement."""
+    """Agreement beyond chance, at most 1; None where nothing was rated or chance alone agrees fully."""
     total = both + first_only + second_only + neither
     if total == 0:
         return None

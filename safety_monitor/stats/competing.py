@@ -19,11 +19,12 @@ from math import exp, log, sqrt
 from scipy.stats import norm
 
 CENSORED, EVENT, COMPETING = 0, 1, 2
+ROUNDING = 1e-12  # closer to 1 than this is 1
 
 
 @dataclass(frozen=True)
 class Point:
-    """The curve from ``time`` on; ``n_at_risk`` just before it. ``lower`` and ``upper`` are None at 0 and 1."""
+    """The curve from ``time`` on; ``n_at_risk`` just before it. No interval at 0 and 1."""
 
     time: int
     n_at_risk: int
@@ -81,7 +82,7 @@ def _variance(steps: Sequence[tuple[float, int, int, int, float]]) -> float:
 
 
 def _interval(incidence: float, variance: float, z: float) -> tuple[float | None, float | None]:
-    if not 0 < incidence < 1 or variance == 0:
+    if incidence <= 0 or incidence > 1 - ROUNDING or variance == 0:
         return None, None
     exponent = z * sqrt(variance) / (incidence * log(incidence))
     return incidence ** exp(-exponent), incidence ** exp(exponent)

@@ -8,7 +8,7 @@ were true; a boundary stops at the smallest x that is surprising enough, and cal
 threshold whose overall chance of stopping at the acceptable rate does not exceed ``phi``.
 
 >>> pocock(10, p0=0.2, phi=0.05).at
-(None, None, 3, 4, 4, 4, 5, 5, 5, 6)
+(None, None, 3, 3, 4, 4, 5, 5, 5, 6)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TIE = 1e-9  # relative: outcomes whose surprise differs by rounding only are tre
 
 @dataclass(frozen=True)
 class Boundary:
-    """Stop at look ``looks[k]`` (subjects treated) with ``at[k]`` or more subjects with event; None: not then."""
+    """Stop at look ``looks[k]`` (subjects treated) when ``at[k]`` or more had the event; None: not then."""
 
     looks: tuple[int, ...]
     at: tuple[int | None, ...]
@@ -112,7 +112,7 @@ def beta_binomial(
 def sprt(
     n_max: int, p0: float, p1: float, *, phi: float | None = None, bound: float | None = None
 ) -> Boundary:
-    """Stop when the log likelihood ratio of *p1* against *p0* reaches *bound*, or the level that *phi* asks for.
+    """Stop when the log likelihood ratio of *p1* against *p0* reaches *bound*, or what *phi* asks for.
 
     Wald's bound is log((1 - β) / α).
     """

@@ -16,7 +16,7 @@ OBSERVED = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 2)), min_size=1
 def test_published_incidence_without_censoring(
     by_month: int, incidence: float, lower: float, upper: float
 ) -> None:
-    """tidycmprsk's trial data: 200 subjects, the counts that its printed incidences imply (none censored early)."""
+    """200 subjects with the counts that tidycmprsk's printed incidences imply (none censored early)."""
     times = [10] * 6 + [15] * 18 + [20] * 19 + [10] * 5 + [15] * 13 + [20] * 23 + [25] * 116
     status = [1] * 43 + [2] * 41 + [0] * 116
     point = next(point for point in aalen_johansen(times, status) if point.time == by_month)

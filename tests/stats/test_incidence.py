@@ -80,7 +80,9 @@ def test_intervals_hold_the_estimate_and_mirror(case: tuple[int, int]) -> None:
         clopper_pearson(total - count, total),
         wilson(count, total),
     )
-    assert exact and mirrored and score
+    assert exact is not None
+    assert mirrored is not None
+    assert score is not None
     assert exact.lower <= count / total <= exact.upper
     assert score.lower - 1e-12 <= count / total <= score.upper + 1e-12
     assert (exact.lower, exact.upper) == pytest.approx((1 - mirrored.upper, 1 - mirrored.lower), abs=1e-9)
