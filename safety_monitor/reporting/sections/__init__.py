@@ -1,0 +1,39 @@
+"""The sections of a report, in the order in which a board reads them.
+
+A section is a module ``sections/<name>.py`` with ``section(material) -> Section``, a template
+``templates/reports/<name>.html`` and its name in :data:`DSMB`. Sections do not know each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from safety_monitor.records import Snapshot
+from safety_monitor.reporting.tables import Table
+from safety_monitor.study import StudySettings
+
+DSMB = (
+    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
+    "monitoring", "attribution", "conduct", "definitions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a section is made from: the frozen study, its settings and its tables."""
+
+    snapshot: Snapshot
+    settings: StudySettings
+    tables: Mapping[str, Table]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: its template's name, heading, the values shown, and whether its pages lie landscape."""
+
+    name: str
+    title: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    landscape: bool = False

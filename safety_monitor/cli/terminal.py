@@ -1,0 +1,73 @@
+"""What the commands share: the options that all of them take, and how results and refusals are shown."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import Engine
+
+from safety_monitor import config as configuration
+from safety_monitor import store
+from safety_monitor.config import Config
+from safety_monitor.intake import UnreadableFile
+from safety_monitor.store import StoreError
+from safety_monitor.study import SettingsError
+
+ConfigPath = Annotated[Path, typer.Option("--config", help="Configuration file.", show_default=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+StudyId = Annotated[str | None, typer.Option("--study", help="Study; may be left out where there is one only.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Who acts; the system user where left out.")]
+DEFAULT_CONFIG = Path("config.yaml")
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Refusal(Exception):
+    """A command that found a problem and has said all that there is to say."""
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """The errors whose message is written for the person at the terminal."""
+    from ctcae_v403 import UnknownTerm
+
+    return (Refusal, SettingsError, UnreadableFile, StoreError, UnknownTerm)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def actor_or_user(actor: str | None) -> str:
+    return actor or getpass.getuser()
+
+
+def opened(path: Path) -> tuple[Config, Engine]:
+    """The configuration and its database; StoreError where the database is not (up to date)."""
+    config = configuration.load(path)
+    return config, store.connect(config.database_url)
+
+
+def print_json(payload: Any) -> None:
+    print(json.dumps(payload, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """A table for people; numbers to the right, nothing cut."""
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    rows = [list(row) for row in rows]
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) for row in rows) and bool(rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    Console(highlight=False).print(table)

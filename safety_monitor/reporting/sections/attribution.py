@@ -1,0 +1,9 @@
+"""Attribution: the investigators' opinions beside the system's, and how far they agree."""
+
+from __future__ import annotations
+
+from safety_monitor.reporting.sections import Material, Section
+
+
+def section(material: Material) -> Section:
+    return Section("attribution", "Attribution to the components", {"table": material.tables["attribution_agreement"]})

@@ -1,0 +1,15 @@
+"""Liver safety: eDISH and the subjects who meet the numbers of Hy's law."""
+
+from __future__ import annotations
+
+from safety_monitor.reporting import figures
+from safety_monitor.reporting.pictures import embedded
+from safety_monitor.reporting.sections import Material, Section
+
+
+def section(material: Material) -> Section:
+    peaks, candidates = material.tables["edish_peaks"], material.tables["hys_law"]
+    picture = figures.edish(peaks.frame) if peaks.frame.height else None
+    return Section(
+        "liver", "Liver safety", {"peaks": peaks, "candidates": candidates, "picture": picture and embedded(picture)}
+    )
