@@ -1,0 +1,331 @@
+"""The tables: what is kept, one class per table.
+
+A table class that has a value class (``AdverseEventRow`` of ``records.AdverseEvent``) adds keys to it. Table
+classes do not validate: build the value first; the CHECK constraints are the second line, for raw SQL too.
+Instants are UTC and aware (a naive one is refused), dates are dates, ids are 64 bits. Records are never
+erased: ``is_deleted`` marks them. What is audited and how: ``store.triggers``.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Subject
+from safety_monitor.store.columns import BigId, Instant, Json, Words, word
+from safety_monitor.vocabulary import AlertKind, AlertState, JobStatus
+
+metadata = SQLModel.metadata
+metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _one_of(column: str, kind: Any) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(m.value) for m in kind)})", name=column)
+
+
+class StudyVersion(SQLModel, table=True):
+    """The settings of a study as they stood; the highest version is in force."""
+
+    __tablename__ = "study_version"
+    __table_args__ = (
+        CheckConstraint("version >= 1", name="version"),
+        CheckConstraint("study_id <> ''", name="study_id"),
+    )
+
+    study_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    settings: dict[str, Any] = Field(sa_type=Json)
+    sha256: str
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class ImportBatch(SQLModel, table=True):
+    """One run of ``import`` and what it did."""
+
+    __tablename__ = "import_batch"
+    __table_args__ = (
+        CheckConstraint("n_new >= 0 AND n_changed >= 0 AND n_unchanged >= 0", name="counts"),
+        CheckConstraint("n_deleted >= 0 AND n_rejected >= 0", name="refusals"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str = Field(index=True)
+    started_at: datetime = Field(sa_type=Instant)
+    actor: str
+    reason: str
+    backfill: bool = False
+    n_new: int = 0
+    n_changed: int = 0
+    n_unchanged: int = 0
+    n_deleted: int = 0
+    n_rejected: int = 0
+
+
+class SourceFile(SQLModel, table=True):
+    """One file of an import; its hash and row count stand in the audit for the rows inserted from it."""
+
+    __tablename__ = "source_file"
+    __table_args__ = (CheckConstraint("n_rows >= 0", name="n_rows"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    batch_id: int = Field(foreign_key="import_batch.id", index=True, sa_type=BigId)
+    study_id: str
+    path: str
+    sha256: str
+    domain: str
+    format: str
+    encoding: str | None = None
+    n_rows: int
+
+
+class SourceRow(SQLModel, table=True):
+    """One record as it came, by domain and key: ``content`` is the canonical JSON of the verbatim values."""
+
+    __tablename__ = "source_row"
+    __table_args__ = (UniqueConstraint("study_id", "domain", "record_key"),)  # serves look-ups by domain too
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str
+    domain: str
+    record_key: str
+    file_id: int = Field(foreign_key="source_file.id", sa_type=BigId)
+    row_number: int
+    sha256: str
+    content: str = Field(sa_type=Text)
+    is_deleted: bool = False
+
+
+class RejectionRow(SQLModel, table=True):
+    """A source row that was refused: what, where, why, and what to do."""
+
+    __tablename__ = "rejection"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    batch_id: int = Field(foreign_key="import_batch.id", index=True, sa_type=BigId)
+    study_id: str
+    file: str
+    row: int
+    field: str
+    value: str
+    why: str
+    remedy: str
+    content: str | None = Field(default=None, sa_type=Text)
+
+
+class SubjectRow(Subject, table=True):
+    __tablename__ = "subject"
+    __table_args__ = (
+        UniqueConstraint("study_id", "usubjid"),
+        CheckConstraint("usubjid <> ''", name="usubjid"),
+        CheckConstraint("age IS NULL OR age >= 0", name="age"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+
+
+class AdverseEventRow(AdverseEvent, table=True):
+    """``version`` counts the changes of what was reported, from 1."""
+
+    __tablename__ = "adverse_event"
+    __table_args__ = (
+        UniqueConstraint("study_id", "usubjid", "aeseq"),
+        CheckConstraint("usubjid <> ''", name="usubjid"),
+        CheckConstraint("grade IS NULL OR grade BETWEEN 0 AND 5", name="grade"),
+        CheckConstraint("version >= 1", name="version"),
+        CheckConstraint("changed_at >= first_seen_at", name="instants"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    relatedness: dict[str, str] = Field(default_factory=dict, sa_type=Json)
+    version: int = 1
+    first_seen_at: datetime = Field(sa_type=Instant)
+    changed_at: datetime = Field(sa_type=Instant)
+    is_deleted: bool = False
+    source_file: str | None = None
+    source_row_number: int | None = None
+
+
+class AssessmentRow(Assessment, table=True):
+    """The latest assessment of an event; earlier ones are in the audit."""
+
+    __tablename__ = "assessment"
+
+    event_id: int = Field(primary_key=True, foreign_key="adverse_event.id", sa_type=BigId)
+    serious_basis: tuple[str, ...] = Field(default=(), sa_type=Words)
+    queries: tuple[str, ...] = Field(default=(), sa_type=Words)
+    assessed_at: datetime = Field(sa_type=Instant)
+    engine_version: str
+
+
+class ComponentOpinionRow(ComponentOpinion, table=True):
+    """The latest opinion of one author on one cause of an event."""
+
+    __tablename__ = "component_opinion"
+    __table_args__ = (
+        PrimaryKeyConstraint("event_id", "component", "author"),
+        CheckConstraint("share IS NULL OR share BETWEEN 0 AND 1", name="share"),
+    )
+
+    event_id: int = Field(primary_key=True, foreign_key="adverse_event.id", sa_type=BigId)
+    component: str = Field(primary_key=True)
+    author: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Instant)
+
+
+class AlertRow(SQLModel, table=True):
+    """The outbox: a mail owed, written with the change that owes it. It leaves ``pending`` only when sent."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        UniqueConstraint("unique_key"),
+        UniqueConstraint("message_id"),
+        _one_of("state", AlertState),
+        CheckConstraint("(state = 'pending') = (sent_at IS NULL)", name="sent"),
+        CheckConstraint(
+            "(state = 'acknowledged') = (acknowledged_at IS NOT NULL AND acknowledged_by IS NOT NULL)",
+            name="acknowledged",
+        ),
+        CheckConstraint("(lease_owner IS NULL) = (leased_until IS NULL)", name="lease"),
+        CheckConstraint("n_attempts >= 0", name="n_attempts"),
+        CheckConstraint("recipient_email LIKE '%_@_%'", name="recipient_email"),
+        Index(
+            "ix_alert_due", "next_attempt_at", "id",
+            sqlite_where=text("state = 'pending'"), postgresql_where=text("state = 'pending'"),
+        ),
+    )  # fmt: skip
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str = Field(index=True)
+    event_id: int | None = Field(default=None, foreign_key="adverse_event.id", index=True, sa_type=BigId)
+    event_version: int | None = None
+    kind: AlertKind = Field(sa_type=word(AlertKind))
+    rule_id: str
+    recipient_name: str
+    recipient_email: str
+    language: str = "en"
+    unique_key: str
+    message_id: str
+    payload: dict[str, Any] = Field(sa_type=Json)
+    state: AlertState = Field(default=AlertState.PENDING, sa_type=word(AlertState))
+    created_at: datetime = Field(sa_type=Instant)
+    next_attempt_at: datetime = Field(sa_type=Instant)
+    n_attempts: int = 0
+    lease_owner: str | None = None
+    leased_until: datetime | None = Field(default=None, sa_type=Instant)
+    sent_at: datetime | None = Field(default=None, sa_type=Instant)
+    ack_code: str
+    acknowledged_at: datetime | None = Field(default=None, sa_type=Instant)
+    acknowledged_by: str | None = None
+
+
+class DeliveryAttempt(SQLModel, table=True):
+    """One try to hand one mail over, with the server's reply."""
+
+    __tablename__ = "delivery_attempt"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('accepted', 'temporary', 'permanent', 'error')", name="outcome"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    alert_id: int = Field(foreign_key="alert.id", index=True, sa_type=BigId)
+    at: datetime = Field(sa_type=Instant)
+    worker: str
+    outcome: str
+    reply: str = ""
+
+
+class SnapshotRow(SQLModel, table=True):
+    """A frozen study (``records.Snapshot.to_bytes``); the same content is kept once."""
+
+    __tablename__ = "snapshot"
+    __table_args__ = (UniqueConstraint("study_id", "sha256"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str
+    cutoff: date | None = None
+    created_at: datetime = Field(sa_type=Instant)
+    sha256: str
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+class IssuedReport(SQLModel, table=True):
+    """A report that left the house: of which snapshot, which bytes, made by which software."""
+
+    __tablename__ = "issued_report"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str = Field(index=True)
+    snapshot_id: int = Field(foreign_key="snapshot.id", index=True, sa_type=BigId)
+    kind: str
+    issued_at: datetime = Field(sa_type=Instant)
+    sha256: str
+    path: str
+    software: str
+
+
+class JobRun(SQLModel, table=True):
+    """The truth of what ran: one row per period of a job."""
+
+    __tablename__ = "job_run"
+    __table_args__ = (
+        _one_of("status", JobStatus),
+        CheckConstraint("n_attempts >= 1", name="n_attempts"),
+        CheckConstraint("(status = 'running') = (finished_at IS NULL)", name="finished"),
+    )
+
+    job: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    status: JobStatus = Field(default=JobStatus.RUNNING, sa_type=word(JobStatus))
+    n_attempts: int = 1
+    started_at: datetime = Field(sa_type=Instant)
+    finished_at: datetime | None = Field(default=None, sa_type=Instant)
+    detail: str = ""
+
+
+class Heartbeat(SQLModel, table=True):
+    __tablename__ = "heartbeat"
+
+    name: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Instant)
+    detail: str = ""
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who changed what, when and why. Written by triggers only, never changed; see ``store.audit``."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        CheckConstraint("action IN ('insert', 'update', 'delete')", name="action"),
+        Index("ix_audit_table_name_row_key", "table_name", "row_key"),
+    )
+
+    seq: int = Field(primary_key=True, sa_type=BigId, sa_column_kwargs={"autoincrement": False})
+    at: datetime = Field(sa_type=Instant)
+    actor: str
+    reason: str
+    table_name: str
+    row_key: str
+    action: str
+    changes: str = Field(sa_type=Text)
+    previous_hash: str
+    hash: str
+
+
+class AuditHead(SQLModel, table=True):
+    """Where the audit ended at the last commit: shows entries cut off its end. One row."""
+
+    __tablename__ = "audit_head"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: int = Field(default=1, primary_key=True)
+    seq: int = Field(sa_type=BigId)
+    hash: str

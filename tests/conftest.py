@@ -1,0 +1,105 @@
+"""Fixtures that every test may use: the shared folder, and empty databases of both kinds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from safety_monitor import store
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material beside the repository; tests that need it skip where it is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder}, which is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An upgraded SQLite file; tests copy it."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    store.upgrade(f"sqlite:///{path}")
+    return path
+
+
+class Cluster:
+    """A private PostgreSQL in a temporary folder, on a unix socket only, as the user postgres when we are root."""
+
+    def __init__(self, bin_folder: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="sm-pg-"))
+        self.programs = bin_folder
+        self.n_databases = 0
+        self._as: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+            self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+        data = str(self.folder / "data")
+        self._run("initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        settings = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
+        self._run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "log"), "-o", settings, "start")
+        self.create("migrated", "template1")
+        store.upgrade(self.url("migrated"))
+
+    def url(self, name: str) -> str:
+        return f"postgresql://tester@/{name}?host={self.folder}"
+
+    def create(self, name: str, template: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+
+    def fresh(self, template: str = "migrated") -> str:
+        """The URL of a new database; *template* ``template1`` is an empty one."""
+        self.n_databases += 1
+        name = f"test_{self.n_databases}"
+        self.create(name, template)
+        return self.url(name)
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self.folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._as, str(self.programs / program), *arguments]
+        subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """The test run's own PostgreSQL server; skipped where none is installed, except on CI, where that fails."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
+    on_path = shutil.which("initdb")
+    if not found and on_path is None:
+        message = "PostgreSQL server programs are not installed (Debian: apt-get install postgresql)"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+    cluster = Cluster(found[-1].parent if found else Path(on_path or "").parent)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    cluster: Cluster = request.getfixturevalue("postgresql")
+    return cluster.fresh("template1")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An upgraded database without rows, of each kind."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        return f"sqlite:///{shutil.copy(template, tmp_path / 'test.db')}"
+    cluster: Cluster = request.getfixturevalue("postgresql")
+    return cluster.fresh()
