@@ -1,0 +1,30 @@
+"""Attribution: which component, the disease or another cause brought an event about."""
+
+from safety_monitor.attribution.catalogue import Profile, ProfileError, parse, profile
+from safety_monitor.attribution.model import (
+    DISEASE,
+    OTHER,
+    Case,
+    Challenge,
+    Exposure,
+    Level,
+    Piece,
+    Weighing,
+    weigh,
+)
+
+__all__ = [
+    "DISEASE",
+    "OTHER",
+    "Case",
+    "Challenge",
+    "Exposure",
+    "Level",
+    "Piece",
+    "Profile",
+    "ProfileError",
+    "Weighing",
+    "parse",
+    "profile",
+    "weigh",
+]

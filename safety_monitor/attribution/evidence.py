@@ -1,0 +1,245 @@
+"""What is known about one event, and what each piece of it does to the odds of one cause.
+
+Every function here returns ``Piece`` values: a factor with its wording, source and tier, so that the
+rationale can name all that was used. Unknown is neutral and said, never taken for "no": an unknown exposure
+is not "not exposed", an unknown date is averaged over the horizon, an unknown site over the sites.
+Dechallenge and rechallenge in the sense of Naranjo 1981; what they weigh is the profile's to say, since a
+negative one means little for a PD-1 inhibitor and nothing for a procedure.
+
+>>> from safety_monitor.attribution.evidence import Exposure
+>>> Exposure(exposed=True, days_since_first=-3).impossible()
+'onset 3 d before the first exposure'
+>>> Exposure().impossible() is None
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from safety_monitor.attribution.catalogue import Basis, EvidenceRule, Profile, Row, Weights
+from safety_monitor.vocabulary import ComponentKind
+
+#: Answers of a profile's evidence rules, by what a yes/no finding is.
+_ANSWER = {True: "yes", False: "no"}
+
+
+class Challenge(StrEnum):
+    """Result of stopping (dechallenge) or giving again (rechallenge)."""
+
+    POSITIVE = "POSITIVE"
+    NEGATIVE = "NEGATIVE"
+    NOT_DONE = "NOT_DONE"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Exposure of one subject to one component, seen from the onset of the event.
+
+    Days run from the exposure to the onset: negative means that the onset came first. ``ongoing`` is
+    meant at onset.
+    """
+
+    exposed: bool | None = None
+    days_since_first: float | None = None
+    days_since_last: float | None = None
+    ongoing: bool | None = None
+    dechallenge: Challenge = Challenge.UNKNOWN
+    rechallenge: Challenge = Challenge.UNKNOWN
+
+    def impossible(self) -> str | None:
+        """Why this exposure cannot have caused the event; None where it can, or where nobody knows."""
+        if self.exposed is False:
+            return "not exposed"
+        if self.days_since_first is not None and self.days_since_first < 0:
+            return f"onset {-self.days_since_first:g} d before the first exposure"
+        return None
+
+    def known(self) -> bool:
+        """True where exposure before onset is stated, or follows from the days or from being ongoing."""
+        on_treatment = self.exposed is not False and self.ongoing is True
+        return self.exposed is True or on_treatment or bool(self.days_before_onset())
+
+    def days_before_onset(self) -> tuple[float, ...]:
+        """Known days from the first and the last exposure to onset that are not negative, each once."""
+        known = (self.days_since_first, self.days_since_last)
+        return tuple(sorted({day for day in known if day is not None and day >= 0}))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One adverse event to be weighed. ``evidence`` holds findings by name; None and absent mean unknown."""
+
+    case_id: str
+    term: str
+    verbatim: str = ""
+    grade: int | None = None
+    exposures: Mapping[str, Exposure] = field(default_factory=dict)
+    evidence: Mapping[str, bool | None] = field(default_factory=dict)
+    ablation_site: str | None = None
+    ablation_modality: str | None = None
+    pd1_drug: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of the weighing: ``factor`` is the base rate (first piece) or a multiplier of the odds.
+
+    ``known`` is False where an unknown was left neutral; ``proof`` where the piece allows Definite;
+    ``supports`` where a finding (not timing or frequency) speaks for the cause.
+    """
+
+    cause: str
+    what: str
+    factor: float
+    source: str
+    tier: str
+    known: bool = True
+    proof: bool = False
+    supports: bool = False
+
+
+def incidence(cause: str, case: Case, row: Row, basis: Basis, profile: Profile, weights: Weights) -> Piece:
+    """The base rate: expected fraction of subjects with this term at this grade under this cause."""
+    rate, notes, known = _rate_any_grade(case, row, weights)
+    source, tier = profile.cite(row.source), row.tier
+    if case.grade is not None and case.grade >= 3:
+        if row.incidence_g3 is not None:
+            rate = row.incidence_g3
+            notes.append("grade 3 or worse")
+        else:
+            rate *= weights.grade3_fraction
+            notes.append("grade 3 or worse taken as a fraction of all grades")
+            tier = "judgement"
+    if basis == "class":
+        notes.append("term not in this profile, figure of its organ class")
+    elif basis == "flat":
+        notes.append("neither term nor organ class in this profile, flat figure")
+    rate = max(rate, weights.incidence_floor)
+    detail = f" ({'; '.join(notes)})" if notes else ""
+    return Piece(cause, f"expected in {100 * rate:.3g} %{detail}", rate, source, tier, known=known)
+
+
+def _rate_any_grade(case: Case, row: Row, weights: Weights) -> tuple[float, list[str], bool]:
+    """Rate at any grade, notes on how it came about, and whether drug and modality were known."""
+    if row.incidence_any is not None:
+        rate, notes = row.incidence_any, []
+    elif row.frequency is not None:
+        rate, notes = weights.frequency[row.frequency], [row.frequency.replace("_", " ")]
+    else:
+        assert row.incidence_g3 is not None  # a Row says how often, in one of the three ways
+        rate = min(1.0, row.incidence_g3 / weights.grade3_fraction)
+        notes = ["all grades inferred from grade 3 or worse"]
+    known = True
+    for label, value, table, otherwise in (
+        ("modality", case.ablation_modality, row.by_modality, None),
+        ("drug", case.pd1_drug, row.by_drug, row.other_drugs),
+    ):
+        if not table:
+            continue
+        key = (value or "").strip().upper()
+        if not key:
+            known = False
+            notes.append(f"{label} not known")
+        elif key in table:
+            rate = table[key]
+            notes.append(f"{label} {key}")
+        elif otherwise is not None:
+            rate = otherwise
+            notes.append(f"{label} {key}, not {' or '.join(sorted(table))}")
+        else:
+            notes.append(f"no figure for {label} {key}")
+    return rate, notes, known
+
+
+def site(cause: str, case: Case, row: Row, profile: Profile) -> Iterator[Piece]:
+    """Odds of the site of ablation; averaged over the sites where it is not known."""
+    if row.sites is None:
+        return
+    odds = profile.sites[row.sites]
+    source, key = f"site odds of profile {profile.title}", (case.ablation_site or "").strip().upper()
+    if key in odds:
+        yield Piece(cause, f"site {key}", odds[key], source, "judgement")
+    else:
+        average = sum(odds.values()) / len(odds)
+        what = f"site {key or 'of ablation'} not known, averaged over sites"
+        yield Piece(cause, what, average, source, "judgement", known=False)
+
+
+def exposure(cause: str, seen: Exposure, weights: Weights) -> Iterator[Piece]:
+    """Whether the subject was exposed before onset, where that is not known or contradicts itself."""
+    if not seen.known():
+        factor = weights.exposure_unknown
+        yield Piece(cause, "exposure not known", factor, weights.source, weights.tier, known=False)
+
+
+def timing(
+    cause: str, seen: Exposure, kind: ComponentKind, row: Row, profile: Profile, weights: Weights
+) -> Iterator[Piece]:
+    """Onset density relative to an onset at any day of the horizon, then fading after the last exposure."""
+    onset = row.onset or profile.onset
+    if onset is not None:
+        source, tier = "default window of the profile", "judgement"
+        if row.onset is not None:
+            source, tier = profile.cite(row.onset_source or row.source), row.onset_tier or row.tier
+        days, since = _clock(seen, kind, row)
+        if days:
+            # each session of a procedure is an exposure of its own; their hazards add
+            density = sum(onset.density(day) for day in days) * weights.horizon_days
+            factor = (1 - profile.outside_window) * density + profile.outside_window
+            day_text = " and ".join(f"{day:g}" for day in days)
+            what = f"onset {day_text} d after {since}, expected {onset.describe()}"
+            yield Piece(cause, what, factor, source, tier)
+        else:
+            yield Piece(cause, f"days since {since} not known", 1.0, source, tier, known=False)
+    if kind is ComponentKind.DRUG and profile.persistence is not None:
+        yield from _after_last(cause, seen, profile)
+
+
+def _clock(seen: Exposure, kind: ComponentKind, row: Row) -> tuple[tuple[float, ...], str]:
+    """The days that onset is counted from, and their name; no days where they are not known."""
+    if kind is ComponentKind.PROCEDURE:
+        return seen.days_before_onset(), "a session"
+    last = row.clock == "last"
+    day = seen.days_since_last if last else seen.days_since_first
+    name = "the last dose" if last else "the first dose"
+    return ((day,) if day is not None and day >= 0 else ()), name
+
+
+def _after_last(cause: str, seen: Exposure, profile: Profile) -> Iterator[Piece]:
+    fading, last = profile.persistence, seen.days_since_last
+    assert fading is not None
+    if seen.ongoing is True or (seen.ongoing is None and last is not None and last < 0):
+        return
+    source = profile.cite(fading.source)
+    if last is None or last < 0:
+        if seen.ongoing is False:
+            yield Piece(cause, "days since the last dose not known", 1.0, source, fading.tier, known=False)
+        return
+    what = f"last dose {last:g} d before onset"
+    yield Piece(cause, what, fading.remaining(last), source, fading.tier)
+
+
+def findings(
+    cause: str, case: Case, seen: Exposure, organ_class: str | None, profile: Profile, weights: Weights
+) -> Iterator[Piece]:
+    """Every finding that the profile knows a weight for, and that this event has."""
+    answers = {name: _ANSWER[found] for name, found in case.evidence.items() if found is not None}
+    answers["dechallenge"] = seen.dechallenge.value.lower()
+    answers["rechallenge"] = seen.rechallenge.value.lower()
+    for rule in profile.evidence:
+        if answers.get(rule.what) == rule.value and rule.applies(case.term, organ_class):
+            yield _weighed(cause, case, rule, profile, weights)
+
+
+def _weighed(cause: str, case: Case, rule: EvidenceRule, profile: Profile, weights: Weights) -> Piece:
+    factor, because = rule.factor, rule.because
+    irreversible = case.term.casefold() in {term.casefold() for term in weights.irreversible}
+    if (rule.what, rule.value) == ("dechallenge", "negative") and irreversible:
+        factor, because = 1.0, "irreversible, so no recovery on holding says nothing"
+    what = f"{rule.what.replace('_', ' ')} {rule.value}" + (f" ({because})" if because else "")
+    proof = rule.proof or (rule.what, rule.value) == ("rechallenge", "positive")
+    return Piece(cause, what, factor, profile.cite(rule.source), rule.tier, proof=proof, supports=factor > 1)
