@@ -83,7 +83,7 @@ class Job(Settings):
     """One row of the schedule. ``cron`` has five fields and names week days (``0 7 * * mon``)."""
 
     name: str = Field(min_length=1)
-    job: Literal["dsmb_report", "safety_officer_report", "backup"]
+    job: Literal["dsmb_report"]
     cron: str
     timezone: str = "UTC"
     studies: tuple[str, ...] = ()

@@ -1,0 +1,49 @@
+"""File-to-file commands, without a database: grade-labs and attribute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, print_json, stdout
+
+
+def register(app: typer.Typer) -> None:
+    app.command("grade-labs")(grade_labs)
+    app.command("attribute")(attribute)
+
+
+def grade_labs(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet: SDTM LB or ADaM ADLB.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV or Parquet to write.")],
+    policy: Annotated[Literal["standard", "literal"], typer.Option(help="Reading of what the standard leaves open.")] = "standard",
+    engine: Annotated[Literal["polars", "spark"], typer.Option(help="spark: for a cluster; needs pyspark.")] = "polars",
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Grades a file of laboratory results by CTCAE v4.03, with the reason where there is no grade."""
+    from safety_monitor.workflow.grading import grade_file
+
+    tally = grade_file(source, out, policy=policy, engine=engine)
+    if as_json:
+        print_json({"rows_in": tally.n_in, "rows_out": tally.n_out, "graded": tally.n_graded, "reasons": tally.reasons,
+                    "out": str(out)})  # fmt: skip
+        return
+    stdout.print(f"{tally.n_in} results, {tally.n_out} rows of result and term, {tally.n_graded} graded: {out}")
+    for reason, count in tally.reasons.items():
+        stdout.print(f"  {count} without a grade: {reason}")
+
+
+def attribute(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV of cases.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV to write.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Weighs the causes of each case in a file, with the reasons."""
+    from safety_monitor.workflow.attributing import attribute_file
+
+    tally = attribute_file(source, out)
+    print(tally)

@@ -1,0 +1,200 @@
+"""Commands of the running service: alerts, run, run-job, doctor, audit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from safety_monitor import config as configuration
+from safety_monitor import store
+from safety_monitor.cli.terminal import (
+    DEFAULT_CONFIG,
+    Actor,
+    AsJson,
+    ConfigPath,
+    Refusal,
+    StudyId,
+    actor_or_user,
+    now,
+    opened,
+    print_json,
+    print_table,
+    stdout,
+)
+
+alerts = typer.Typer(help="The outbox and its delivery log.", no_args_is_help=True)
+audit = typer.Typer(help="The audit: history and its hash chain.", no_args_is_help=True)
+AlertId = Annotated[int, typer.Argument(metavar="ID", help="Number of the alert.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+    app.command("run-job")(run_job)
+    app.command("doctor")(doctor)
+
+
+@alerts.command("list")
+def list_alerts(
+    state: Annotated[str | None, typer.Option(help="pending, sent or acknowledged; all where left out.")] = None,
+    study: StudyId = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """The alerts of the outbox, newest first."""
+    from safety_monitor.store import outbox
+
+    _, engine = opened(config)
+    with store.reading(engine) as session:
+        found = outbox.listing(session, study_id=study, state=state)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (a["id"], a["kind"], a["state"], a["study_id"], a["usubjid"], a["aeseq"], a["term"], a["recipient_email"],
+         a["created_at"], a["sent_at"], a["n_attempts"])
+        for a in found
+    ]  # fmt: skip
+    print_table(("id", "kind", "state", "study", "subject", "AE", "term", "to", "created", "sent", "tries"), rows)
+    stdout.print(f"{len(found)} alerts")
+
+
+@alerts.command("show")
+def show_alert(alert_id: AlertId, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """One alert with every attempt to deliver it and the server's reply."""
+    from safety_monitor.store import outbox
+
+    _, engine = opened(config)
+    with store.reading(engine) as session:
+        found = outbox.detail(session, alert_id)
+    if found is None:
+        raise Refusal(f"No alert has the number {alert_id}; see safety-monitor alerts list.")
+    if as_json:
+        print_json(found)
+        return
+    attempts = found.pop("attempts")
+    print_table(("field", "value"), [(name, value) for name, value in found.items() if name != "payload"])
+    print_table(("about", ""), list(found["payload"].items()))
+    print_table(("at", "worker", "outcome", "reply"), [(a["at"], a["worker"], a["outcome"], a["reply"]) for a in attempts])
+
+
+@alerts.command()
+def ack(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="Acknowledgement code of the mail.")],
+    actor: Actor = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Acknowledges an alert by its code."""
+    from safety_monitor.workflow import delivery
+
+    _, engine = opened(config)
+    alert_id = delivery.acknowledge(engine, code, actor=actor_or_user(actor), at=now())
+    if alert_id is None:
+        raise Refusal(f"No sent, unacknowledged alert has the code {code!r}.")
+    if as_json:
+        print_json({"alert": alert_id, "acknowledged": True})
+    else:
+        stdout.print(f"Alert {alert_id} acknowledged.")
+
+
+@alerts.command()
+def retry(alert_id: AlertId, actor: Actor = None, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Makes an unsent alert due now."""
+    from safety_monitor.workflow import delivery
+
+    _, engine = opened(config)
+    if not delivery.retry(engine, alert_id, actor=actor_or_user(actor), at=now()):
+        raise Refusal(f"Alert {alert_id} is not waiting to be sent.")
+    if as_json:
+        print_json({"alert": alert_id, "due": True})
+    else:
+        stdout.print(f"Alert {alert_id} is due now; safety-monitor run delivers it.")
+
+
+def run(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Scheduler and delivery, until stopped."""
+    from safety_monitor import jobs
+    from safety_monitor.workflow.scheduled import JOBS
+
+    settings, engine = opened(config)
+    _require_current(settings)
+    jobs.run(settings, engine, JOBS)
+
+
+def run_job(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a job of the configuration.")],
+    period: Annotated[str | None, typer.Option("--period", help="Period to run; the latest due one where left out.")] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Runs one scheduled job now; a period that is done is not done twice."""
+    from safety_monitor import jobs
+    from safety_monitor.workflow.scheduled import JOBS
+
+    settings, engine = opened(config)
+    _require_current(settings)
+    done = jobs.run_job(settings, engine, JOBS, name, period=period, now=now())
+    if as_json:
+        print_json(vars(done))
+    else:
+        stdout.print(f"{done.job} {done.period}: {done.status}. {done.detail}")
+    if done.status == "failed":
+        raise Refusal(f"The job {done.job} failed: {done.detail}")
+
+
+def _require_current(settings: configuration.Config) -> None:
+    if store.pending(settings.database_url):
+        raise store.StoreError("the database is not up to date; run safety-monitor init")
+
+
+def doctor(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Examines database, libraries, fonts, mail, scheduler and outbox."""
+    from safety_monitor.workflow.examination import examine
+
+    findings = examine(configuration.load(config), now())
+    problems = [finding for finding in findings if not finding.ok]
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        rows = [(f.what, "ok" if f.ok else "PROBLEM", f.seen, "" if f.ok else f.remedy) for f in findings]
+        print_table(("examined", "", "seen", "what to do"), rows)
+    if problems:
+        raise Refusal(f"{len(problems)} problem(s): {', '.join(finding.what for finding in problems)}.")
+
+
+@audit.command("list")
+def list_audit(
+    table: Annotated[str | None, typer.Option("--table", help="Only this table.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Only this row.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest last.")] = 50,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Who changed what, when and why."""
+    from safety_monitor.store import audit as trail
+
+    _, engine = opened(config)
+    with store.reading(engine) as session:
+        entries = trail.history(session, table_name=table, row_key=key, limit=limit)
+    if as_json:
+        print_json([vars(entry) for entry in entries])
+    else:
+        rows = [(e.seq, e.at, e.actor, e.reason, e.table_name, e.row_key, e.action, e.changed) for e in entries]
+        print_table(("seq", "at", "actor", "reason", "table", "row", "action", "changes"), rows)
+
+
+@audit.command("verify")
+def verify_audit(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Checks the hash chain; exit 1 where it was tampered with."""
+    from safety_monitor.store import audit as trail
+
+    _, engine = opened(config)
+    with store.reading(engine) as session:
+        faults = trail.verify(session)
+    if as_json:
+        print_json({"intact": not faults, "faults": faults})
+    elif not faults:
+        stdout.print("The audit chain is intact.")
+    if faults:
+        raise Refusal("The audit chain is broken:\n" + "\n".join(f"  {fault}" for fault in faults))

@@ -1,0 +1,326 @@
+"""``import``: from files to stored, assessed, attributed events and the mails that are owed for them.
+
+Gather (read every file; a file that is not what it says stops here, before the database is touched), decide
+(pure rules), apply (one audited transaction: source rows, records, assessments, opinions and outbox together).
+Importing the same data again changes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+import ctcae_v403
+from safety_monitor import config as configuration
+from safety_monitor import intake, store
+from safety_monitor.alerts import routing
+from safety_monitor.attribution import DISEASE, OTHER, weigh
+from safety_monitor.attribution.history import case_of
+from safety_monitor.config import Config
+from safety_monitor.intake import SourceTable, UnreadableFile
+from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Rejection, Subject
+from safety_monitor.rules import assembly, normalise
+from safety_monitor.rules.assessment import assess
+from safety_monitor.rules.escalation import AlertDecision, EventState, decide_alerts, decide_refused
+from safety_monitor.rules.normalise import Row, SourceRecord
+from safety_monitor.store import events as event_store
+from safety_monitor.store import outbox, sources, studies
+from safety_monitor.store.events import StoredEvent
+from safety_monitor.store.sources import Tally
+from safety_monitor.study import SettingsError, StudySettings
+from safety_monitor.version import SOFTWARE
+
+#: Domains that an import must bring for anything to be decided; others are kept as they are.
+REJECTS_COLUMNS = ("file", "row", "field", "value", "why", "remedy")
+
+
+@dataclass
+class ImportResult:
+    """What an import did. ``tallies``: source records by domain; ``events``: n new, changed, deleted."""
+
+    study_id: str
+    dry_run: bool
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    rejections: list[Rejection] = field(default_factory=list)
+    events: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "deleted": 0})
+    n_alerts: int = 0
+    n_queries: int = 0
+    refused_serious: list[Rejection] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return any(t.n_new or t.n_changed or t.n_deleted for t in self.tallies.values()) or any(self.events.values())
+
+
+class _DryRun(Exception):
+    """Carries the work of a dry run to its rollback."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One file, read and sorted into what can be kept and what is refused."""
+
+    table: SourceTable
+    records: Sequence[SourceRecord]
+    refused: Sequence[tuple[Rejection, Row]]
+
+
+def import_paths(
+    engine: Engine,
+    config: Config,
+    paths: Sequence[Path],
+    *,
+    actor: str,
+    at: datetime,
+    reason: str = "import",
+    complete: Collection[str] = (),
+    dry_run: bool = False,
+    backfill: bool = False,
+) -> ImportResult:
+    """Imports *paths* (files or folders of one study).
+
+    Raises UnreadableFile or SettingsError before anything is written. ``complete``: domains of which the files
+    hold every record, so that what is absent is marked deleted. ``backfill``: history, nobody is alerted.
+    """
+    settings = settings_for(engine, config, paths)
+    gathered = _gather(paths, settings)
+    _check_complete(complete, gathered)
+    result = ImportResult(settings.id, dry_run)
+    try:
+        with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
+            batch = sources.open_batch(session, settings.id, at, actor, reason, backfill)
+            studies.keep_settings(session, settings, at)
+            _keep_sources(session, batch, settings.id, gathered, {c.upper() for c in complete}, result)
+            refused = [pair for read in gathered for pair in read.refused]
+            _decide_and_apply(session, config, settings, at, backfill, refused, result)
+            sources.close_batch(session, batch, result.tallies.values())
+            if dry_run or not (result.changed or result.rejections or result.n_alerts):
+                raise _DryRun
+    except _DryRun:
+        pass
+    return result
+
+
+def settings_for(engine: Engine, config: Config, paths: Sequence[Path]) -> StudySettings:
+    """The settings of the study that *paths* belong to: study.yaml beside the data, else the configuration's."""
+    folders = {path if path.is_dir() else path.parent for path in paths}
+    found = {folder: configuration.load_study(folder) for folder in sorted(folders)}
+    distinct = {settings.id: settings for settings in found.values() if settings is not None}
+    if len(distinct) > 1:
+        raise SettingsError(f"the paths belong to several studies ({', '.join(sorted(distinct))}); import one at a time")
+    settings = next(iter(distinct.values()), config.default_study)
+    if settings is not None:
+        return settings
+    with store.reading(engine) as session:
+        known = studies.study_ids(session)
+        kept = studies.settings_of(session, known[0]) if len(known) == 1 else None
+    if kept is None:
+        where = ", ".join(str(folder / "study.yaml") for folder in sorted(folders))
+        raise SettingsError(f"no study is configured: write {where}, or the study part of config.yaml")
+    return kept
+
+
+def _gather(paths: Sequence[Path], settings: StudySettings) -> list[_Read]:
+    seen: dict[str, dict[str, SourceRecord]] = {}
+    gathered = []
+    for path in intake.files_in(paths):
+        table = intake.read(path, settings.encoding)
+        if "USUBJID" not in table.frame.columns:
+            raise UnreadableFile(path, "has no column USUBJID", "Only datasets with one record per subject are imported")
+        records: list[SourceRecord] = []
+        refused: list[tuple[Rejection, Row]] = []
+        rows = zip(table.rows, table.frame.iter_rows(named=True), strict=True)
+        for outcome in normalise.read_rows(table.domain, path.name, rows, settings, seen.setdefault(table.domain, {})):
+            if isinstance(outcome, SourceRecord):
+                records.append(outcome)
+            else:
+                refused.append(outcome)
+        gathered.append(_Read(table, records, refused))
+    return gathered
+
+
+def _check_complete(complete: Collection[str], gathered: Sequence[_Read]) -> None:
+    present = {read.table.domain for read in gathered}
+    if missing := {domain.upper() for domain in complete} - present:
+        raise SettingsError(
+            f"--complete {', '.join(sorted(missing))}: no file of that domain is imported here; "
+            f"these are: {', '.join(sorted(present))}"
+        )
+
+
+def _keep_sources(
+    session: Session, batch: int, study_id: str, gathered: Sequence[_Read], complete: Collection[str], result: ImportResult
+) -> None:
+    for read in gathered:
+        table = read.table
+        tally = result.tallies.setdefault(table.domain, Tally())
+        file = sources.add_file(
+            session, batch, study_id, path=table.path.name, sha256=table.sha256, domain=table.domain,
+            format=table.format, encoding=table.encoding, n_rows=table.frame.height,
+        )  # fmt: skip
+        sources.put(session, study_id, table.domain, file, read.records, tally)
+        sources.add_rejections(session, batch, study_id, read.refused)
+        tally.n_rejected += len(read.refused)
+        result.rejections += [rejection for rejection, _ in read.refused]
+    for domain in complete:
+        # a refused row is not an absent one: its record stays
+        kept = {record.key for read in gathered if read.table.domain == domain for record in read.records}
+        kept |= {
+            normalise.key_of(domain, row)[0] for read in gathered if read.table.domain == domain for _, row in read.refused
+        }
+        sources.mark_deleted(session, study_id, domain, kept, result.tallies[domain])
+
+
+def _decide_and_apply(
+    session: Session,
+    config: Config,
+    settings: StudySettings,
+    at: datetime,
+    backfill: bool,
+    refused: Sequence[tuple[Rejection, Row]],
+    result: ImportResult,
+) -> None:
+    imported = sources.domains(session, settings.id)
+    rows = {domain: sources.domain_rows(session, settings.id, domain) for domain in ("DM", "AE", "SUPPAE", "EX", "PR")}
+    given = assembly.exposures(rows["EX"], rows["PR"], settings)
+    subjects = assembly.subjects(rows["DM"], given, settings)
+    event_store.put_subjects(session, settings.id, subjects)
+    current = assembly.events(rows["AE"], rows["SUPPAE"], settings, code_to_ctcae)
+    by_subject: dict[str, list[assembly.Exposure]] = {}
+    for exposure in given:
+        by_subject.setdefault(exposure.usubjid, []).append(exposure)
+    known = {subject.usubjid: subject for subject in subjects}
+    stored = event_store.stored_events(session, settings.id)
+    places = sources.row_places(session, settings.id, "AE")
+    owed: list[routing.Owed] = []
+    for event in current:
+        before = stored.get(event.key)
+        subject = known.get(event.usubjid)
+        assessment = assess(event, subject, settings)
+        result.n_queries += len(assessment.queries)
+        opinions = opinions_on(event, by_subject.get(event.usubjid, ()), settings, imported)
+        place = places.get(f"{event.usubjid}|{event.aeseq}")
+        event_id, version = event_store.put_event(session, event, before, at, place)
+        event_store.put_assessment(session, event_id, assessment, before, at, SOFTWARE)
+        event_store.put_opinions(session, event_id, opinions, before, at)
+        if before is None:
+            result.events["new"] += 1
+        elif version != before.version:
+            result.events["changed"] += 1
+        after = _state(event, assessment, subject, opinions, version)
+        owed += _owed(decide_alerts(_state_before(before, subject), after), after, event_id)
+    present = {event.key for event in current}
+    for key, before in stored.items():
+        if key not in present and not before.is_deleted:
+            version = event_store.mark_event_deleted(session, before, at)
+            result.events["deleted"] += 1
+            after = _state_before(before, known.get(key[0]), deleted=True, version=version)
+            assert after is not None
+            owed += _owed(decide_alerts(_state_before(before, known.get(key[0])), after), after, before.id)
+    for rejection, row in refused:
+        if rejection.file and normalise.looks_serious(row) and (row.get("DOMAIN") or "AE") == "AE" and "AESEQ" in row:
+            result.refused_serious.append(rejection)
+            owed += _owed_refusal(rejection, row, known)
+    if not backfill:
+        alerts = routing.address(owed, settings, config, at)
+        result.n_alerts = outbox.enqueue(session, alerts)
+
+
+def _owed(decisions: Sequence[AlertDecision], state: EventState, event_id: int) -> list[routing.Owed]:
+    return [routing.Owed(decision, state, event_id) for decision in decisions]
+
+
+def _owed_refusal(rejection: Rejection, row: Row, known: Mapping[str, Subject]) -> list[routing.Owed]:
+    subject = known.get(row.get("USUBJID") or "")
+    decision, state = decide_refused(rejection, row, subject.siteid if subject else None)
+    return [routing.Owed(decision, state, None)]
+
+
+def code_to_ctcae(aedecod: str | None, aeterm: str) -> tuple[str, str, int] | None:
+    """The CTCAE term of a reported one: AEDECOD where it is one, else the verbatim where it can be coded."""
+    if aedecod:
+        try:
+            term = ctcae_v403.term(aedecod)
+        except ctcae_v403.UnknownTerm:
+            return None
+        return term.name, term.soc, term.meddra_code
+    coded = ctcae_v403.code(aeterm).term
+    return (coded.name, coded.soc, coded.meddra_code) if coded else None
+
+
+def opinions_on(
+    event: AdverseEvent, given: Sequence[assembly.Exposure], settings: StudySettings, imported: Collection[str]
+) -> list[ComponentOpinion]:
+    """The investigator's opinion per component as reported, and the system's on every cause."""
+    found = [
+        ComponentOpinion(component=name, author="investigator", level=opinion)
+        for name, opinion in event.relatedness.items()
+    ]
+    if not settings.components:
+        return found
+    weighing = weigh(case_of(event, given, settings, imported), settings.components)
+    for cause, share in weighing.shares.items():
+        name = cause.lower() if cause in (DISEASE, OTHER) else cause
+        rationale = weighing.rationale if cause == weighing.leading else ""
+        level = weighing.levels[cause].name
+        found.append(ComponentOpinion(component=name, author="system", level=level, share=share, rationale=rationale))
+    return found
+
+
+def _state(
+    event: AdverseEvent,
+    assessment: Assessment,
+    subject: Subject | None,
+    opinions: Sequence[ComponentOpinion],
+    version: int,
+    deleted: bool = False,
+) -> EventState:
+    weighed = [o for o in opinions if o.author == "system" and o.share is not None]
+    return EventState(
+        usubjid=event.usubjid,
+        aeseq=event.aeseq,
+        siteid=subject.siteid if subject else None,
+        term=event.aedecod or event.aeterm,
+        verbatim=event.aeterm,
+        grade=event.grade,
+        serious=assessment.serious,
+        serious_basis=tuple(assessment.serious_basis),
+        fatal=assessment.fatal,
+        onset=event.aestdtc,
+        outcome=event.aeout,
+        deleted=deleted,
+        version=version,
+        relatedness=dict(event.relatedness),
+        leading=max(weighed, key=lambda o: o.share or 0).component if weighed else None,
+        queries=tuple(assessment.queries),
+    )
+
+
+def _state_before(
+    before: StoredEvent | None, subject: Subject | None, *, deleted: bool | None = None, version: int | None = None
+) -> EventState | None:
+    if before is None or before.assessment is None:
+        return None
+    return _state(
+        before.event,
+        before.assessment,
+        subject,
+        list(before.opinions.values()),
+        before.version if version is None else version,
+        before.is_deleted if deleted is None else deleted,
+    )
+
+
+def write_rejects(rejections: Sequence[Rejection], path: Path) -> None:
+    """``rejects.csv``: one line a refused row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(REJECTS_COLUMNS)
+        writer.writerows([getattr(rejection, name) for name in REJECTS_COLUMNS] for rejection in rejections)

@@ -1,0 +1,82 @@
+"""Issuing tables and reports: freeze, keep the snapshot, render, record what was handed out.
+
+``rebuild`` makes the same bytes again from a kept snapshot, however the data have moved on since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from safety_monitor import store
+from safety_monitor.config import Config
+from safety_monitor.records import Snapshot
+from safety_monitor.reporting.render import dsmb_report
+from safety_monitor.reporting.tables import all_tables
+from safety_monitor.store import snapshots
+from safety_monitor.study import SettingsError
+from safety_monitor.version import SOFTWARE
+from safety_monitor.workflow.studies import freeze_study
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A report on disk: where, of which snapshot, and the hash of its bytes."""
+
+    path: Path
+    study_id: str
+    cutoff: date | None
+    snapshot_sha256: str
+    sha256: str
+    n_bytes: int
+
+
+def write_tables(snapshot: Snapshot, folder: Path) -> list[Path]:
+    """Every table of *snapshot* as CSV in *folder*, with the open queries beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for table in all_tables(snapshot).values():
+        path = folder / f"{table.name}.csv"
+        path.write_text(table.to_csv(), encoding="utf-8")
+        written.append(path)
+    queries = folder / "queries.csv"
+    snapshot.frames["queries"].write_csv(queries)
+    return [*written, queries]
+
+
+def issue_dsmb(
+    engine: Engine, config: Config, study_id: str, cutoff: date | None, out: Path, *, actor: str, at: datetime
+) -> Issued:
+    """Freezes the study, writes the DSMB report to *out* and records both."""
+    snapshot = freeze_study(engine, study_id, cutoff)
+    content = dsmb_report(snapshot, page_size=config.page_size, organisation=config.organisation)
+    with store.transaction(engine, actor=actor, reason=f"DSMB report of {study_id}", at=at) as session:
+        snapshot_id = snapshots.keep_snapshot(session, snapshot, at)
+        sha256 = hashlib.sha256(content).hexdigest()
+        snapshots.record_issue(session, snapshot_id, study_id, "dsmb", at, sha256, str(out), SOFTWARE)
+        _write(out, content)
+    return Issued(out, study_id, snapshot.cutoff, snapshot.sha256, sha256, len(content))
+
+
+def rebuild(engine: Engine, config: Config, snapshot_sha256: str, out: Path) -> Issued:
+    """The DSMB report of a kept snapshot (its hash or the beginning of it), made again."""
+    with store.reading(engine) as session:
+        snapshot = snapshots.kept_snapshot(session, snapshot_sha256)
+    if snapshot is None:
+        raise SettingsError(f"no kept snapshot has a hash that begins with {snapshot_sha256!r}")
+    content = dsmb_report(snapshot, page_size=config.page_size, organisation=config.organisation)
+    _write(out, content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Issued(out, snapshot.study["study"]["id"], snapshot.cutoff, snapshot.sha256, sha256, len(content))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all: a half-written report must never be found under its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_bytes(content)
+    draft.replace(path)
