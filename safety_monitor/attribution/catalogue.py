@@ -164,6 +164,7 @@ class Profile(_Data):
     persistence: Persistence | None = None
     sources: dict[str, str] = Field(default_factory=dict)
     sites: dict[str, dict[str, float]] = Field(default_factory=dict)
+    site_prior: dict[str, float] = Field(default_factory=dict)
     terms: tuple[Row, ...] = ()
     classes: tuple[Row, ...] = ()
     flat: Row
@@ -177,6 +178,8 @@ class Profile(_Data):
         for table, odds in self.sites.items():
             if not odds or min(odds.values()) <= 0:
                 raise ValueError(f"sites.{table}: a site changes odds, it never makes an event impossible")
+            if set(odds) != set(self.site_prior):
+                raise ValueError(f"sites.{table}: the sites must be those of site_prior")
         return self
 
     def find(self, term: str, *, organ_class: str | None, verbatim: str) -> Found:
@@ -197,6 +200,11 @@ class Profile(_Data):
             if organ_class is not None and row.organ_class == organ_class:
                 return Found(row, "class")
         return Found(self.flat, "flat")
+
+    def average_over_sites(self, table: str) -> float:
+        """Odds where the site is not known: those of each site by how often it is treated."""
+        odds, prior = self.sites[table], self.site_prior
+        return sum(odds[name] * prior[name] for name in prior) / sum(prior.values())
 
     def cite(self, key: str) -> str:
         """The full reference for a source *key*; a key that is no key is its own reference."""

@@ -164,7 +164,7 @@ def site(cause: str, case: Case, row: Row, profile: Profile) -> Iterator[Piece]:
     if key in odds:
         yield Piece(cause, f"site {key}", odds[key], source, "judgement")
     else:
-        average = sum(odds.values()) / len(odds)
+        average = profile.average_over_sites(row.sites)
         what = f"site {key or 'of ablation'} not known, averaged over sites"
         yield Piece(cause, what, average, source, "judgement", known=False)
 
@@ -191,6 +191,8 @@ def timing(
             density = sum(onset.density(day) for day in days) * weights.horizon_days
             factor = (1 - profile.outside_window) * density + profile.outside_window
             day_text = " and ".join(f"{day:g}" for day in days)
+            if row.onset is None and row.frequency == "not_expected":
+                factor = min(1.0, factor)  # a default window may speak against a cause without mechanism only
             what = f"onset {day_text} d after {since}, expected {onset.describe()}"
             yield Piece(cause, what, factor, source, tier)
         else:

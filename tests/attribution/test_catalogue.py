@@ -66,6 +66,31 @@ def test_every_row_of_the_reference_has_its_row_here(shared: Path, table: str, n
 
 
 @pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("lenvatinib", ("HCC 12/8 mg", "HCC pooled safety set (n per SmPC 496, recalled)")),
+        (
+            "pd1",
+            (
+                "PD-(L)1 monotherapy all tumours",
+                "ICI in primary liver cancer (7 trials)",
+                "ICI cohort (1349 pts)",
+            ),
+        ),
+    ],
+)
+def test_incidences_are_those_of_the_reference(shared: Path, name: str, settings: tuple[str, ...]) -> None:
+    with (shared / "reference" / "toxicity" / "ae_profile.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["regimen_setting"] in settings]
+    checked = 0
+    for row in (row for row in rows if row["component"] == name and row["soc"] and row["all_grade_pct"]):
+        found = shipped(name).find(row["ctcae_v403_term"], organ_class=row["soc"], verbatim="").row
+        assert found.incidence_any == pytest.approx(float(row["all_grade_pct"]) / 100), row["ctcae_v403_term"]
+        checked += 1
+    assert checked >= 5
+
+
+@pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("kind =", "kynd =", "kynd"),
@@ -74,7 +99,8 @@ def test_every_row_of_the_reference_has_its_row_here(shared: Path, table: str, n
         ("incidence_any = 0.1, ", "", "give incidence_any, incidence_g3 or frequency"),
         ("low = 1", "low = 9", "low ≤ median ≤ high"),
         ('sites = "lung"', 'sites = "moon"', "no [sites.moon]"),
-        ("LUNG = 1.0", "LUNG = 0.0", "never makes an event impossible"),
+        ("lung = {LUNG = 1.0}", "lung = {LUNG = 0.0}", "never makes an event impossible"),
+        ("lung = {LUNG = 1.0}", "lung = {LIVER = 1.0}", "must be those of site_prior"),
         ('title = "t"', "title = t", "not valid TOML"),
     ],
 )
@@ -84,6 +110,7 @@ title = "t"
 kind = "drug"
 outside_window = 0.1
 flat = {incidence_any = 0.1, onset = {low = 1, high = 8}, sites = "lung", source = "s", tier = "judgement"}
+site_prior = {LUNG = 1}
 [sites]
 lung = {LUNG = 1.0}
 """

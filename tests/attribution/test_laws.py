@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety_monitor.attribution import Case, Challenge, Exposure, Level, weigh
@@ -58,8 +58,11 @@ cases = st.builds(
     pd1_drug=st.sampled_from((None, "CAMRELIZUMAB", "SINTILIMAB")),
 )
 parts = st.permutations(COMPONENTS)
+# no deadline: the first example reads the profiles
+law = settings(deadline=None, max_examples=60)
 
 
+@law
 @given(cases, st.lists(st.sampled_from(COMPONENTS), unique=True))
 def test_shares_sum_to_one_over_any_set_of_components(case: Case, some: list[Component]) -> None:
     weighing = weigh(case, some)
@@ -69,6 +72,7 @@ def test_shares_sum_to_one_over_any_set_of_components(case: Case, some: list[Com
     assert "\n" not in weighing.rationale
 
 
+@law
 @given(cases)
 def test_zero_and_unrelated_mean_impossible_and_nothing_else(case: Case) -> None:
     weighing = weigh(case, COMPONENTS)
@@ -80,6 +84,7 @@ def test_zero_and_unrelated_mean_impossible_and_nothing_else(case: Case) -> None
     assert weighing.shares["OTHER"] > 0
 
 
+@law
 @given(cases, st.sampled_from(sorted(SPEAKS_FOR)))
 def test_a_positive_finding_never_lowers_the_share_of_what_it_speaks_for(case: Case, finding: str) -> None:
     cause = SPEAKS_FOR[finding]
@@ -90,6 +95,7 @@ def test_a_positive_finding_never_lowers_the_share_of_what_it_speaks_for(case: C
 
 
 @pytest.mark.parametrize("challenge", ["dechallenge", "rechallenge"])
+@law
 @given(case=cases, name=st.sampled_from([part.name for part in COMPONENTS]))
 def test_a_positive_challenge_never_lowers_the_share_of_its_component(
     case: Case, name: str, challenge: str
@@ -107,12 +113,14 @@ def test_a_positive_challenge_never_lowers_the_share_of_its_component(
     assert shares[Challenge.POSITIVE] >= shares[Challenge.UNKNOWN] - 1e-12
 
 
+@law
 @given(cases, parts)
 def test_the_order_of_components_is_irrelevant(case: Case, order: list[Component]) -> None:
     one, other = weigh(case, COMPONENTS), weigh(case, order)
     assert (one.shares, one.levels, one.leading) == (other.shares, other.levels, other.leading)
 
 
+@law
 @given(cases)
 def test_unknown_evidence_equals_no_evidence(case: Case) -> None:
     known = {name: found for name, found in case.evidence.items() if found is not None}
@@ -121,12 +129,14 @@ def test_unknown_evidence_equals_no_evidence(case: Case) -> None:
     assert weigh(replace(case, evidence=unknown), COMPONENTS).shares == shares
 
 
+@law
 @given(cases)
 def test_an_exposure_that_is_not_given_equals_one_that_is_unknown(case: Case) -> None:
     spelt_out = {part.name: case.exposures.get(part.name, Exposure()) for part in COMPONENTS}
     assert weigh(replace(case, exposures=spelt_out), COMPONENTS) == weigh(case, COMPONENTS)
 
 
+@law
 @given(cases)
 def test_definite_needs_rechallenge_or_proof(case: Case) -> None:
     weighing = weigh(case, COMPONENTS)
@@ -136,6 +146,7 @@ def test_definite_needs_rechallenge_or_proof(case: Case) -> None:
             assert rechallenged or (cause == "pd1" and case.evidence.get("immune_biopsy") is True)
 
 
+@law
 @given(cases)
 def test_an_unknown_exposure_is_possible_at_most_and_never_excluded(case: Case) -> None:
     unknown = replace(case, exposures={**case.exposures, "pd1": Exposure()})

@@ -181,6 +181,10 @@ TABLE = {
         case("Glucose intolerance", NONE, NONE, off(210, 120), grade=3, steroid_response=None),
         "pd1", {"pd1": "POSSIBLE-PROBABLE"},
     ),
+    "immune diabetes reported by name, lenvatinib beside PD-1": (
+        case("Glucose intolerance", NONE, on(200), on(200), grade=4, verbatim="Immune diabetes"),
+        "pd1", {"pd1": "PROBABLE"},
+    ),
     "adrenal insufficiency 20 days after adrenal ablation": (
         case("Adrenal insufficiency", session(20), on(15), on(15), site="ADRENAL"),
         "ablation", {"ablation": "PROBABLE"},
@@ -225,6 +229,14 @@ TABLE = {
     "phrenic nerve palsy after lung ablation": (
         case(INJURY_OTHER, session(1), on(10), on(10), site="LUNG", verbatim="phrenic nerve injury"),
         "ablation", {"ablation": "PROBABLE"},
+    ),
+    "hand-foot reaction a day after ablation, lenvatinib not yet begun": (
+        case("Palmar-plantar erythrodysesthesia syndrome", session(1), on(-3), on(-3)),
+        "OTHER", {"ablation": "UNLIKELY-POSSIBLE", "lenvatinib": "UNRELATED"},
+    ),
+    "adrenal insufficiency day 60, PD-1, site of ablation not known": (
+        case("Adrenal insufficiency", session(60), on(60), on(60)),
+        None, {"ablation": "POSSIBLE", "pd1": "UNLIKELY-POSSIBLE"},
     ),
     "a cold": (
         case("Upper respiratory infection", session(60), on(60), on(60), infection_confirmed=True),
