@@ -18,10 +18,12 @@ from typing import Any
 
 import yaml
 
+from safety_monitor.simulate.adverse import OPINIONS
 from safety_monitor.simulate.assumptions import Assumptions, Cause, assumptions
 from safety_monitor.simulate.chance import Chance
+from safety_monitor.simulate.columns import COLUMNS, Row
 from safety_monitor.simulate.course import live
-from safety_monitor.simulate.domains import COLUMNS, OPINIONS, Row, tabulate
+from safety_monitor.simulate.domains import tabulate
 from safety_monitor.simulate.faults import plant
 from safety_monitor.simulate.people import enrol
 

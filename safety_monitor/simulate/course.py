@@ -10,38 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import date
 
 from safety_monitor.simulate.assumptions import Assumptions, Cause, Hazard
 from safety_monitor.simulate.chance import Chance
 from safety_monitor.simulate.people import Person
+from safety_monitor.simulate.treatment import (
+    COMPONENTS,
+    DRUGS,
+    Ablation,
+    Dose,
+    Therapy,
+    days,
+    lenvatinib_doses,
+    pd1_doses,
+)
 from safety_monitor.vocabulary import ActionTaken, Outcome
-
-DRUGS: tuple[Cause, Cause] = ("LENVATINIB", "PD1")
-COMPONENTS: tuple[Cause, ...] = ("ABLATION", *DRUGS)
-
-
-def days(n: float) -> timedelta:
-    return timedelta(days=int(n))
-
-
-@dataclass(frozen=True)
-class Ablation:
-    on: date
-    modality: str
-    location: str
-
-
-@dataclass(frozen=True)
-class Dose:
-    """An unbroken stretch of one dose; ``why`` is the reason it differs from the one before (EXADJ)."""
-
-    drug: Cause
-    mg: int
-    start_on: date
-    end_on: date
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,23 +52,6 @@ class Event:
     immune: bool = False
     action: dict[Cause, ActionTaken] = field(default_factory=dict)
     medications: list[Medication] = field(default_factory=list)
-
-
-@dataclass
-class _Therapy:
-    """One drug as it is held, reduced and stopped."""
-
-    start_on: date
-    holds: list[tuple[date, date]] = field(default_factory=list)
-    reduced_from: list[date] = field(default_factory=list)
-    stopped_on: date | None = None
-
-    def held(self, on: date) -> date | None:
-        """The day after the hold that covers *on*; None where the drug is taken."""
-        return max((end + days(1) for start, end in self.holds if start <= on <= end), default=None)
-
-    def running(self, on: date) -> bool:
-        return self.start_on <= on and (self.stopped_on is None or on < self.stopped_on)
 
 
 @dataclass
@@ -134,7 +101,7 @@ class _Life:
         first = person.screened_on + days(chance.between(rules.screening_to_ablation_days))
         start = first + days(chance.between(rules.ablation_to_drug_days))
         self.first, self.course = first, Course(person)
-        self.therapy: dict[Cause, _Therapy] = {drug: _Therapy(start) for drug in DRUGS}
+        self.therapy: dict[Cause, Therapy] = {drug: Therapy(start) for drug in DRUGS}
         progressed = first + days(chance.waiting(rules.progression_median_days))
         left = first + days(chance.waiting(365 / rules.withdrawal_per_year))
         if person.stories:
@@ -158,11 +125,16 @@ class _Life:
         for latent in sorted(self._latent(), key=lambda x: (x.onset_on, not x.told, x.term, x.cause)):
             if self._happens(latent):
                 self._befall(latent)
-        course = self.course
+        course, person, facts = self.course, self.person, self.facts
         course.died = self.died
-        course.doses = [*self._lenvatinib(), *self._pd1()]
+        course.doses = [
+            *lenvatinib_doses(
+                self.therapy["LENVATINIB"], self._end("LENVATINIB"), person.weight, facts.treatment
+            ),
+            *pd1_doses(self.therapy["PD1"], self._end("PD1"), facts.treatment),
+        ]
         course.ablations = [a for a in course.ablations if not self.died or a.on <= self.died[1]]
-        course.best_response = self.chance.weighted(self.facts.treatment.response)
+        course.best_response = self.chance.weighted(facts.treatment.response)
         course.off_treatment = self._off_treatment()
         if (
             course.off_treatment
@@ -197,35 +169,6 @@ class _Life:
         if self.died:
             ends.append(self.died[1])
         return min(ends)
-
-    def _lenvatinib(self) -> Iterator[Dose]:
-        rules, therapy = self.facts.treatment, self.therapy["LENVATINIB"]
-        start = rules.start_heavy if self.person.weight >= rules.heavy_from_kg else rules.start_light
-        steps = [mg for mg in rules.levels if mg <= start]
-        span = range((self._end("LENVATINIB") - therapy.start_on).days + 1)
-
-        def level(on: date) -> int:
-            if therapy.held(on):
-                return 0
-            return steps[min(sum(since <= on for since in therapy.reduced_from), len(steps) - 1)]
-
-        taken = ((therapy.start_on + days(n), level(therapy.start_on + days(n))) for n in span)
-        before = ""
-        for mg, stretch in groupby(taken, key=lambda day: day[1]):
-            dates = [on for on, _ in stretch]
-            if mg:
-                yield Dose("LENVATINIB", mg, dates[0], dates[-1], before)
-            before = "ADVERSE EVENT"
-
-    def _pd1(self) -> Iterator[Dose]:
-        rules, therapy = self.facts.treatment, self.therapy["PD1"]
-        on, end, why = therapy.start_on, self._end("PD1"), ""
-        while on <= end:
-            if (resumes := therapy.held(on)) is not None:
-                on, why = resumes, "ADVERSE EVENT"
-                continue
-            yield Dose("PD1", rules.pd1_dose, on, on, why)
-            on, why = on + days(rules.pd1_cycle_days), ""
 
     # -- competing causes -----------------------------------------------------------------------------------
     def _latent(self) -> Iterator[_Latent]:

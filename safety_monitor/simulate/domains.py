@@ -3,63 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date
 
 from faker import Faker
 
-import ctcae_v403 as ctcae
-from safety_monitor.simulate.assumptions import Assumptions, Cause
+from safety_monitor.simulate.adverse import adverse_events
+from safety_monitor.simulate.assumptions import Assumptions
 from safety_monitor.simulate.chance import Chance
-from safety_monitor.simulate.course import COMPONENTS, DRUGS, Course, Event, days
+from safety_monitor.simulate.columns import COLUMNS, Row, Tables, iso, study_day
+from safety_monitor.simulate.course import Course
 from safety_monitor.simulate.measurements import Measurement, measure
-from safety_monitor.vocabulary import ActionTaken
-
-Row = dict[str, str]
-Tables = dict[str, list[Row]]
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    name: tuple(columns.split())
-    for name, columns in {
-        "dm": "STUDYID DOMAIN USUBJID SUBJID SITEID INVNAM AGE AGEU SEX RACE COUNTRY RFICDTC RFSTDTC RFENDTC"
-        " RFXSTDTC RFXENDTC DTHDTC DTHFL ARMCD ARM ACTARMCD ACTARM",
-        "ae": "STUDYID DOMAIN USUBJID AESEQ AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AECONTRT"
-        " AESTDTC AEENDTC AESDTH AESLIFE AESHOSP AESDISAB AESCONG AESMIE",
-        "suppae": "STUDYID RDOMAIN USUBJID IDVAR IDVARVAL QNAM QLABEL QVAL QORIG QEVAL",
-        "ex": "STUDYID DOMAIN USUBJID EXSEQ EXTRT EXDOSE EXDOSU EXDOSFRQ EXROUTE EXADJ EXSTDTC EXENDTC",
-        "pr": "STUDYID DOMAIN USUBJID PRSEQ PRTRT PRCAT PRLOC PRSTDTC PRENDTC",
-        "lb": "STUDYID DOMAIN USUBJID LBSEQ LBTESTCD LBTEST LBCAT LBSPEC LBORRES LBORRESU LBORNRLO LBORNRHI"
-        " LBSTRESC LBSTRESN LBSTRESU LBSTNRLO LBSTNRHI LBFAST LBBLFL VISITNUM VISIT LBDTC LBDY",
-        "vs": "STUDYID DOMAIN USUBJID VSSEQ VSTESTCD VSTEST VSORRES VSORRESU VSSTRESC VSSTRESN VSSTRESU VSBLFL"
-        " VISITNUM VISIT VSDTC VSDY",
-        "eg": "STUDYID DOMAIN USUBJID EGSEQ EGTESTCD EGTEST EGORRES EGORRESU EGSTRESC EGSTRESN EGSTRESU EGBLFL"
-        " VISITNUM VISIT EGDTC EGDY",
-        "cm": "STUDYID DOMAIN USUBJID CMSEQ CMTRT CMCAT CMINDC CMSTDTC CMENDTC",
-        "rs": "STUDYID DOMAIN USUBJID RSSEQ RSTESTCD RSTEST RSCAT RSORRES RSSTRESC RSEVAL VISIT RSDTC RSDY",
-        "mh": "STUDYID DOMAIN USUBJID MHSEQ MHTERM MHCAT MHENRF MHSTDTC",
-        "ds": "STUDYID DOMAIN USUBJID DSSEQ DSTERM DSDECOD DSCAT DSSTDTC",
-        "truth": "USUBJID AESEQ AEDECOD CAUSE",
-        "sae_receipt": "USUBJID AESEQ SITE_AWARE_AT SPONSOR_AWARE_AT",
-        "planted": "FAULT FILE USUBJID SEQ VARIABLE VALUE WAS",
-    }.items()
-}
-OPINIONS: dict[Cause, tuple[str, str]] = {
-    "ABLATION": ("RELABL", "RELATED TO ABLATION"),
-    "LENVATINIB": ("RELLEN", "RELATED TO LENVATINIB"),
-    "PD1": ("RELPD1", "RELATED TO PD-1 INHIBITOR"),
-}
-ACTIONS: dict[Cause, tuple[str, str]] = {
-    "LENVATINIB": ("ACNLEN", "ACTION TAKEN WITH LENVATINIB"),
-    "PD1": ("ACNPD1", "ACTION TAKEN WITH PD-1 INHIBITOR"),
-}
-# AEACN holds one action; with two drugs it is the one that changes treatment most.
-_STRONGEST = (
-    ActionTaken.DRUG_WITHDRAWN,
-    ActionTaken.DOSE_REDUCED,
-    ActionTaken.DRUG_INTERRUPTED,
-    ActionTaken.DOSE_NOT_CHANGED,
-    ActionTaken.NOT_APPLICABLE,
-)
+from safety_monitor.simulate.treatment import days
 
 
 def tabulate(courses: Sequence[Course], facts: Assumptions, seed: int) -> Tables:
@@ -79,7 +33,7 @@ def tabulate(courses: Sequence[Course], facts: Assumptions, seed: int) -> Tables
         ):
             tables[name] += _keyed(name, facts.trial.id, course, rows)
         _findings(course, facts, chance, tables)
-        _adverse_events(course, facts, chance, tables)
+        adverse_events(course, facts, chance, tables)
     return tables
 
 
@@ -104,15 +58,6 @@ def _keyed(name: str, study: str, course: Course, rows: Iterator[Row]) -> Iterat
         }
 
 
-def _iso(on: date | None) -> str:
-    return on.isoformat() if on else ""
-
-
-def _study_day(on: date, first: date | None) -> str:
-    """SDTM study day: there is no day 0."""
-    return "" if first is None else str((on - first).days + (on >= first))
-
-
 def _dm(course: Course, facts: Assumptions, investigator: str) -> Row:
     person, (code, arm) = course.person, facts.trial.arm
     failed = person.status == "SCREEN FAILURE"
@@ -134,12 +79,12 @@ def _dm(course: Course, facts: Assumptions, investigator: str) -> Row:
         "SEX": person.sex,
         "RACE": person.site.race,
         "COUNTRY": person.site.country,
-        "RFICDTC": _iso(person.consented_on),
-        "RFSTDTC": _iso(first),
-        "RFENDTC": _iso(last if over or first is None else course.last_contact_on),
-        "RFXSTDTC": _iso(first),
-        "RFXENDTC": _iso(last),
-        "DTHDTC": _iso(died),
+        "RFICDTC": iso(person.consented_on),
+        "RFSTDTC": iso(first),
+        "RFENDTC": iso(last if over or first is None else course.last_contact_on),
+        "RFXSTDTC": iso(first),
+        "RFXENDTC": iso(last),
+        "DTHDTC": iso(died),
         "DTHFL": "Y" if died else "",
         "ARMCD": "SCRNFAIL" if failed else code,
         "ARM": "Screen Failure" if failed else arm,
@@ -158,8 +103,8 @@ def _ex(course: Course) -> Iterator[Row]:
             "EXDOSFRQ": "QD" if lenvatinib else "Q3W",
             "EXROUTE": "ORAL" if lenvatinib else "INTRAVENOUS",
             "EXADJ": dose.why,
-            "EXSTDTC": _iso(dose.start_on),
-            "EXENDTC": _iso(dose.end_on),
+            "EXSTDTC": iso(dose.start_on),
+            "EXENDTC": iso(dose.end_on),
         }
 
 
@@ -169,8 +114,8 @@ def _pr(course: Course, facts: Assumptions) -> Iterator[Row]:
             "PRTRT": facts.treatment.names[session.modality],
             "PRCAT": "STUDY TREATMENT",
             "PRLOC": session.location,
-            "PRSTDTC": _iso(session.on),
-            "PRENDTC": _iso(session.on),
+            "PRSTDTC": iso(session.on),
+            "PRENDTC": iso(session.on),
         }
 
 
@@ -187,8 +132,8 @@ def _cm(course: Course, facts: Assumptions, chance: Chance) -> Iterator[Row]:
                 "CMTRT": drug.name,
                 "CMCAT": "CONCOMITANT",
                 "CMINDC": drug.indication,
-                "CMSTDTC": _iso(drug.start_on),
-                "CMENDTC": _iso(drug.end_on),
+                "CMSTDTC": iso(drug.start_on),
+                "CMENDTC": iso(drug.end_on),
             }
 
 
@@ -212,8 +157,8 @@ def _rs(course: Course, facts: Assumptions) -> Iterator[Row]:
             "RSSTRESC": response,
             "RSEVAL": "INVESTIGATOR",
             "VISIT": f"ASSESSMENT {n}",
-            "RSDTC": _iso(on),
-            "RSDY": _study_day(on, first),
+            "RSDTC": iso(on),
+            "RSDY": study_day(on, first),
         }
 
 
@@ -230,7 +175,7 @@ def _mh(course: Course) -> Iterator[Row]:
 
 def _ds(course: Course) -> Iterator[Row]:
     def row(term: str, decod: str, category: str, on: date) -> Row:
-        return {"DSTERM": term, "DSDECOD": decod, "DSCAT": category, "DSSTDTC": _iso(on)}
+        return {"DSTERM": term, "DSDECOD": decod, "DSCAT": category, "DSSTDTC": iso(on)}
 
     person = course.person
     yield row(
@@ -275,8 +220,8 @@ def _finding(m: Measurement, domain: str, course: Course, facts: Assumptions) ->
         "STRESN": standard,
         "STRESU": test.unit,
         "BLFL": "Y" if m.baseline else "",
-        "DTC": _iso(m.on),
-        "DY": _study_day(m.on, course.first_treatment_on),
+        "DTC": iso(m.on),
+        "DY": study_day(m.on, course.first_treatment_on),
     }
     if domain == "LB":
         row |= {"CAT": test.cat, "SPEC": test.spec, "FAST": test.fasting}
@@ -286,64 +231,3 @@ def _finding(m: Measurement, domain: str, course: Course, facts: Assumptions) ->
                 if factor == 1.0:
                     row[f"ORNR{end}"] = f"{limit:g}"
     return {"VISITNUM": str(m.number), "VISIT": m.visit} | {domain + key: value for key, value in row.items()}
-
-
-def _adverse_events(course: Course, facts: Assumptions, chance: Chance, tables: Tables) -> None:
-    person, study = course.person, facts.trial.id
-    for seq, event in enumerate(course.events, start=1):
-        key = {"USUBJID": person.usubjid, "AESEQ": str(seq)}
-        related = [c for c in COMPONENTS if event.opinion[c]]
-        action = min(event.action.values(), key=_STRONGEST.index)
-        serious = {name: "Y" for name in event.criteria}
-        tables["ae"].append(
-            {
-                "STUDYID": study,
-                "DOMAIN": "AE",
-                **key,
-                "AETERM": chance.of(facts.terms[event.term].verbatim),
-                "AEDECOD": event.term,
-                "AEBODSYS": ctcae.term(event.term).soc,
-                "AETOXGR": str(event.grade),
-                "AESER": "Y" if serious else "N",
-                "AEREL": "Y" if related else "N",
-                "AEACN": action.value,
-                "AEOUT": event.outcome.value,
-                "AECONTRT": "Y" if event.medications else "N",
-                "AESTDTC": _iso(event.onset_on),
-                "AEENDTC": _iso(event.end_on),
-                **serious,
-            }
-        )
-        qualifiers: list[tuple[str, str, str]] = [
-            (*OPINIONS[c], "Y" if event.opinion[c] else "N") for c in COMPONENTS
-        ]
-        qualifiers.append(("AEIRFL", "IMMUNE-RELATED AE", "Y" if event.immune else "N"))
-        qualifiers += [(*ACTIONS[drug], event.action[drug].value) for drug in DRUGS]
-        tables["suppae"] += [
-            {
-                "STUDYID": study,
-                "RDOMAIN": "AE",
-                "USUBJID": person.usubjid,
-                "IDVAR": "AESEQ",
-                "IDVARVAL": str(seq),
-                "QNAM": name,
-                "QLABEL": label,
-                "QVAL": value,
-                "QORIG": "CRF",
-                "QEVAL": "INVESTIGATOR",
-            }
-            for name, label, value in qualifiers
-        ]
-        tables["truth"].append({**key, "AEDECOD": event.term, "CAUSE": event.cause})
-        if serious and chance.happens(facts.conduct.awareness_share):
-            tables["sae_receipt"].append({**key, **_receipt(event, course, facts, chance)})
-
-
-def _receipt(event: Event, course: Course, facts: Assumptions, chance: Chance) -> Row:
-    """When the site and then the sponsor knew, each on its own clock with its UTC offset."""
-    conduct, there = facts.conduct, ZoneInfo(course.person.site.timezone)
-    home = ZoneInfo(facts.trial.timezone)
-    opened = datetime.combine(event.onset_on, time(conduct.receipt_clock), there)
-    aware = opened + timedelta(hours=chance.between(conduct.site_aware_hours))
-    told = aware.astimezone(ZoneInfo("UTC")) + timedelta(hours=chance.between(conduct.sponsor_aware_hours))
-    return {"SITE_AWARE_AT": aware.isoformat(), "SPONSOR_AWARE_AT": told.astimezone(home).isoformat()}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from safety_monitor.simulate.assumptions import Assumptions
 from safety_monitor.simulate.chance import Chance
-from safety_monitor.simulate.domains import Row, Tables
+from safety_monitor.simulate.columns import Row, Tables
 
 CRITERIA = ("AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE")
 _STREAM = 2  # the faults' own stream beside those of the subjects

@@ -12,7 +12,8 @@ from datetime import date
 
 from safety_monitor.simulate.assumptions import Assumptions, Kinetics
 from safety_monitor.simulate.chance import Chance
-from safety_monitor.simulate.course import Course, days
+from safety_monitor.simulate.course import Course
+from safety_monitor.simulate.treatment import days
 
 
 @dataclass(frozen=True)
