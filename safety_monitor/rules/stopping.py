@@ -70,7 +70,11 @@ class Standing:
 
 EVENTS: dict[str, CountedEvent] = {
     name: CountedEvent(
-        name, **{key: tuple(value) if key == "flags" else value for key, value in body.items()}
+        name=name,
+        says=body["says"],
+        source=body["source"],
+        grade_at_least=body.get("grade_at_least"),
+        flags=tuple(body.get("flags", ())),
     )
     for name, body in _DATA["events"].items()
 }

@@ -87,7 +87,7 @@ def tables(study: Study) -> Iterator[Table]:
 
 def overview(study: Study) -> Table:
     """One row per question that a board asks first."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for label, wanted in OVERVIEW_ROWS.items():
         records = study.emergent.filter(wanted)
         n = records["usubjid"].n_unique()

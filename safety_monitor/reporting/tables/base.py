@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -25,7 +25,7 @@ COUNTING: dict[str, Any] = tomllib.loads(
 )
 HIGH_GRADE: int = COUNTING["high_grade"]["at_least"]
 NOT_CODED = "Not coded"
-Schema = dict[str, Any]
+Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Table:
     @classmethod
     def absent(cls, name: str, title: str, columns: Schema, rule: str, why: str) -> Table:
         """An empty table that says *why* it is empty."""
-        return cls(name, title, pl.DataFrame(schema=columns), rule, why)
+        return cls(name, title, pl.DataFrame(schema=dict(columns)), rule, why)
 
 
 class Study:
@@ -119,7 +119,7 @@ class Study:
 
         A blank opinion follows the overall one: counting rules take a blank relationship as related.
         """
-        column = f"related_{component.name.lower()}"
+        column = f"related_{component.name}"
         if column not in self.events.columns or self.events[column].null_count() == self.events.height:
             return None
         return pl.col(column).fill_null(pl.col("related"))
@@ -143,4 +143,4 @@ def exact_limits(count: int, total: int) -> tuple[float | None, float | None]:
 
 def rows_to_frame(rows: Iterable[Sequence[Any]], columns: Schema) -> pl.DataFrame:
     """Rows in the order of *columns*."""
-    return pl.DataFrame(list(rows), schema=columns, orient="row")
+    return pl.DataFrame(list(rows), schema=dict(columns), orient="row")

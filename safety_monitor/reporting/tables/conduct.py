@@ -111,8 +111,7 @@ def attribution_agreement(study: Study) -> Table:
     )
     rows = []
     for component in study.settings.components:
-        key = component.name.lower()
-        investigator, engine = f"related_{key}", f"level_{key}"
+        investigator, engine = f"related_{component.name}", f"level_{component.name}"
         if investigator not in study.emergent.columns or engine not in study.emergent.columns:
             continue
         opinions = study.emergent.select(

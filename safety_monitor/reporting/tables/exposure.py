@@ -81,7 +81,7 @@ def first_high_grade(study: Study) -> pl.DataFrame:
     first = _until_first(periods, study.emergent.filter("high_grade"))
     died = (pl.col("death_on") <= pl.col("end")).fill_null(False)
     status = pl.when("had_event").then(EVENT).when(died).then(COMPETING).otherwise(CENSORED)
-    return first.select("usubjid", pl.col("days").alias("time"), status.cast(pl.Int64).alias("status"))
+    return first.select("usubjid", pl.col("days").alias("time"), status.cast(pl.Int64).alias("status")).sort("usubjid")
 
 
 def cif_data(study: Study) -> Table:

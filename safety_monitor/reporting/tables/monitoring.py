@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from safety_monitor.reporting.tables.base import Study, Table, exact_limits, percent, rows_to_frame
+from safety_monitor.reporting.tables.base import Schema, Study, Table, exact_limits, percent, rows_to_frame
 from safety_monitor.rules.stopping import boundary, characteristics, counted_event, standing
 from safety_monitor.study import StoppingRule
 
@@ -97,7 +97,7 @@ def _identity(rule: StoppingRule) -> tuple[str, str, float, float, int]:
 
 
 def _table(
-    name: str, title: str, rows: list[tuple[object, ...]], columns: dict[str, object], rule: str
+    name: str, title: str, rows: Sequence[Sequence[object]], columns: Schema, rule: str
 ) -> Table:
     if not rows:
         return Table.absent(name, title, columns, rule, NOT_CONFIGURED)
