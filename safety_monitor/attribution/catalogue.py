@@ -86,6 +86,7 @@ class Row(_Data):
     verbatim: tuple[str, ...] = ()
     incidence_any: float | None = Field(default=None, ge=0, le=1)
     incidence_g3: float | None = Field(default=None, ge=0, le=1)
+    g3_tier: Tier | None = None
     frequency: Frequency | None = None
     by_modality: dict[str, float] = Field(default_factory=dict)
     by_drug: dict[str, float] = Field(default_factory=dict)

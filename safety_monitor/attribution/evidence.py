@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from safety_monitor.attribution.catalogue import Basis, EvidenceRule, Profile, Row, Weights
+from safety_monitor.attribution.catalogue import Basis, EvidenceRule, Profile, Row, Tier, Weights
 from safety_monitor.vocabulary import ComponentKind
 
 #: Answers of a profile's evidence rules, by what a yes/no finding is.
@@ -104,11 +104,10 @@ class Piece:
 
 def incidence(cause: str, case: Case, row: Row, basis: Basis, profile: Profile, weights: Weights) -> Piece:
     """The base rate: expected fraction of subjects with this term at this grade under this cause."""
-    rate, notes, known = _rate_any_grade(case, row, weights)
-    source, tier = profile.cite(row.source), row.tier
+    rate, notes, tier, known = _rate_any_grade(case, row, weights)
     if case.grade is not None and case.grade >= 3:
         if row.incidence_g3 is not None:
-            rate = row.incidence_g3
+            rate, tier = row.incidence_g3, row.g3_tier or row.tier
             notes.append("grade 3 or worse")
         else:
             rate *= weights.grade3_fraction
@@ -120,11 +119,14 @@ def incidence(cause: str, case: Case, row: Row, basis: Basis, profile: Profile, 
         notes.append("neither term nor organ class in this profile, flat figure")
     rate = max(rate, weights.incidence_floor)
     detail = f" ({'; '.join(notes)})" if notes else ""
-    return Piece(cause, f"expected in {100 * rate:.3g} %{detail}", rate, source, tier, known=known)
+    return Piece(
+        cause, f"expected in {100 * rate:.3g} %{detail}", rate, profile.cite(row.source), tier, known=known
+    )
 
 
-def _rate_any_grade(case: Case, row: Row, weights: Weights) -> tuple[float, list[str], bool]:
-    """Rate at any grade, notes on how it came about, and whether drug and modality were known."""
+def _rate_any_grade(case: Case, row: Row, weights: Weights) -> tuple[float, list[str], Tier, bool]:
+    """Rate at any grade, notes on how it came about, its tier, and whether drug and modality were known."""
+    tier, known = row.tier, True
     if row.incidence_any is not None:
         rate, notes = row.incidence_any, []
     elif row.frequency is not None:
@@ -132,8 +134,7 @@ def _rate_any_grade(case: Case, row: Row, weights: Weights) -> tuple[float, list
     else:
         assert row.incidence_g3 is not None  # a Row says how often, in one of the three ways
         rate = min(1.0, row.incidence_g3 / weights.grade3_fraction)
-        notes = ["all grades inferred from grade 3 or worse"]
-    known = True
+        notes, tier = ["all grades inferred from grade 3 or worse"], "judgement"
     for label, value, table, otherwise in (
         ("modality", case.ablation_modality, row.by_modality, None),
         ("drug", case.pd1_drug, row.by_drug, row.other_drugs),
@@ -142,17 +143,18 @@ def _rate_any_grade(case: Case, row: Row, weights: Weights) -> tuple[float, list
             continue
         key = (value or "").strip().upper()
         if not key:
-            known = False
+            known, tier = False, "judgement"
             notes.append(f"{label} not known")
         elif key in table:
             rate = table[key]
             notes.append(f"{label} {key}")
         elif otherwise is not None:
-            rate = otherwise
+            rate, tier = otherwise, "judgement"
             notes.append(f"{label} {key}, not {' or '.join(sorted(table))}")
         else:
+            tier = "judgement"
             notes.append(f"no figure for {label} {key}")
-    return rate, notes, known
+    return rate, notes, tier, known
 
 
 def site(cause: str, case: Case, row: Row, profile: Profile) -> Iterator[Piece]:

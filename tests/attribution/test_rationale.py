@@ -6,6 +6,7 @@ import pytest
 
 from safety_monitor.attribution import Case, Exposure, parse, weigh
 from safety_monitor.study import Component
+from safety_monitor.vocabulary import ComponentKind
 
 PD1 = Component(name="pd1", profile="pd1")
 NEW = Component(name="new_drug", profile="new_drug")
@@ -73,3 +74,22 @@ def test_another_trial_brings_its_own_profile_and_findings() -> None:
     assert weighing.leading == "new_drug"
     assert "investigator brochure; verified" in weighing.rationale
     assert "lens biopsy yes ×3 [brochure; judgement]" in weighing.rationale
+
+
+@pytest.mark.parametrize(
+    ("modality", "grade", "tier", "percent"),
+    [
+        ("MWA", 2, "verified", "63.8 %"),
+        (None, 2, "judgement", "42.3 %"),
+        ("LASER", 2, "judgement", "42.3 %"),
+        ("MWA", 3, "verified", "1.6 %"),
+    ],
+)
+def test_a_figure_that_stands_in_for_another_is_called_judgement(
+    modality: str | None, grade: int, tier: str, percent: str
+) -> None:
+    case = Case("1", "Pneumothorax", grade=grade, ablation_modality=modality)
+    weighing = weigh(case, [Component(name="ablation", kind=ComponentKind.PROCEDURE, profile="ablation")])
+    base = next(piece for piece in weighing.pieces if piece.cause == "ablation")
+    assert base.tier == tier
+    assert percent in base.what
