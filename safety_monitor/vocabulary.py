@@ -88,6 +88,7 @@ class AlertKind(StrEnum):
     SAE_DOWNGRADED = "sae_downgraded"
     SAE_DELETED = "sae_deleted"
     SAE_ROW_REJECTED = "sae_row_rejected"
+    ALERT_UNDELIVERED = "alert_undelivered"
 
 
 class AlertState(StrEnum):

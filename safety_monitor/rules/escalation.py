@@ -1,0 +1,194 @@
+"""Which change of an event somebody must be told about at once, and why.
+
+Told: a new serious event, an upgrade to serious, a serious event whose grade, seriousness criteria or fatal
+outcome change, a downgrade, a deletion, and a refused row that looks serious. Two changes at once are one
+alert, of the more important, which lists the other. Serious is what ICH E2A calls serious, never the grade;
+but an event that ended fatally is told even where nobody flagged it as serious: missing a death because
+of a blank box is worse than one mail too many.
+
+>>> alone = dict(usubjid="01", aeseq=1, term="Pneumothorax", grade=3, version=1)
+>>> [(d.kind.value, d.rule_id) for d in decide_alerts(None, EventState(**alone, serious=True))]
+[('sae_new', 'new_serious_event')]
+>>> decide_alerts(None, EventState(**alone))
+()
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from safety_monitor.records import Rejection
+from safety_monitor.rules.normalise import Row, canonical, whole_number
+from safety_monitor.vocabulary import AlertKind, Outcome, Seriousness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventState:
+    """What is known of one event at one version. ``serious_basis`` holds names of ``Seriousness``,
+    ``relatedness`` the investigator's opinion per component, ``leading`` the cause with the largest share.
+    ``aeseq`` is None only for a refused row that has none."""
+
+    usubjid: str
+    aeseq: int | None
+    term: str
+    version: int
+    siteid: str | None = None
+    verbatim: str | None = None
+    grade: int | None = None
+    serious: bool = False
+    serious_basis: tuple[str, ...] = ()
+    fatal: bool = False
+    onset: str | None = None
+    outcome: str | None = None
+    deleted: bool = False
+    relatedness: Mapping[str, str] = field(default_factory=dict)
+    leading: str | None = None
+    queries: tuple[str, ...] = ()
+
+    @property
+    def must_be_told(self) -> bool:
+        """Whether this state, as it stands, is one that the safety staff has to know."""
+        return not self.deleted and (self.serious or self.fatal)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs; values as text, None where not reported."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDecision:
+    """One alert that is owed: which rule asks for it, why in one sentence, and all that changed.
+
+    ``distinct`` tells apart decisions that have no event version (the hash of a refused row).
+    """
+
+    kind: AlertKind
+    rule_id: str
+    why: str
+    changes: tuple[Change, ...] = ()
+    distinct: str = ""
+
+
+def decide_alerts(before: EventState | None, after: EventState | None) -> tuple[AlertDecision, ...]:
+    """The alert owed for the step from *before* to *after*, or none. None: the event is not there."""
+    told = before is not None and before.must_be_told
+    if after is None or after.deleted:
+        if not told:
+            return ()
+        return _decision(AlertKind.SAE_DELETED, "serious_event_deleted", ())
+    if before is None or before.deleted:
+        if not after.must_be_told:
+            return ()
+        if not after.serious:
+            return _decision(AlertKind.SAE_NEW, "new_fatal_event_not_flagged_serious", ())
+        return _decision(AlertKind.SAE_NEW, "serious_event_returned" if before else "new_serious_event", ())
+    changes = changes_between(before, after)
+    if told and not after.must_be_told:
+        return _decision(AlertKind.SAE_DOWNGRADED, "no_longer_serious", changes)
+    if after.must_be_told and not told:
+        rule = "upgraded_to_serious" if after.serious else "became_fatal_not_flagged_serious"
+        return _decision(AlertKind.SAE_UPGRADED, rule, changes)
+    if told:
+        for rule, (kind, applies) in _CHANGE_RULES.items():
+            if applies(before, after):
+                return _decision(kind, rule, changes)
+    return ()
+
+
+def decide_refused(rejection: Rejection, row: Row, siteid: str | None) -> tuple[AlertDecision, EventState]:
+    """The alert owed for a refused AE row that looks serious, and the little that can be said of the event.
+
+    The same row refused again gives the same ``distinct``: it is told once.
+    """
+    try:
+        aeseq = whole_number(row.get("AESEQ"))
+    except ValueError:
+        aeseq = None
+    state = EventState(
+        usubjid=row.get("USUBJID") or "",
+        aeseq=aeseq,
+        term=row.get("AEDECOD") or row.get("AETERM") or "",
+        version=0,
+        siteid=siteid,
+        verbatim=row.get("AETERM"),
+        serious=True,
+        serious_basis=tuple(c.name for c in Seriousness if (row.get(c.value.upper()) or "").strip().upper() == "Y"),
+        fatal=Outcome.of(row.get("AEOUT")) is Outcome.FATAL,
+        onset=row.get("AESTDTC"),
+        outcome=row.get("AEOUT"),
+    )
+    changes = (Change(rejection.field, rejection.value or None, None),)
+    distinct = hashlib.sha256(canonical(row).encode()).hexdigest()
+    rule = "refused_row_looks_serious"
+    where = f"{rejection.file} row {rejection.row}: {rejection.field} {rejection.why}"
+    return AlertDecision(AlertKind.SAE_ROW_REJECTED, rule, f"{WHY[rule]} ({where})", changes, distinct), state
+
+
+def changes_between(before: EventState, after: EventState) -> tuple[Change, ...]:
+    """Every field that differs and that a reader of an alert wants to see, the important ones first."""
+    changes = [
+        Change(name, _text(getattr(before, name)), _text(getattr(after, name)))
+        for name in ("fatal", "serious", "serious_basis", "grade", "outcome", "term", "onset")
+        if getattr(before, name) != getattr(after, name)
+    ]
+    for component in sorted({*before.relatedness, *after.relatedness}):
+        old, new = before.relatedness.get(component), after.relatedness.get(component)
+        if old != new:
+            changes.append(Change(f"related:{component}", old, new))
+    return tuple(changes)
+
+
+#: Why each rule alerts: the sentence of the log and of the audit. Mails have their own words.
+WHY = {
+    "new_serious_event": "A serious event was reported for the first time.",
+    "new_fatal_event_not_flagged_serious": "An event with a fatal outcome was reported without being flagged as serious.",
+    "serious_event_returned": "A serious event that had been deleted is reported again.",
+    "upgraded_to_serious": "An event reported as not serious is now serious.",
+    "became_fatal_not_flagged_serious": "An event became fatal without being flagged as serious.",
+    "became_fatal": "A serious event is now reported as fatal.",
+    "no_longer_fatal": "A serious event reported as fatal no longer is.",
+    "grade_changed": "The grade of a serious event changed.",
+    "criteria_changed": "The seriousness of an event is reported on other grounds than before.",
+    "no_longer_serious": "A serious event is no longer reported as serious.",
+    "serious_event_deleted": "A serious event was deleted at its source.",
+    "refused_row_looks_serious": "A row that looks like a serious event could not be imported.",
+}
+
+
+def _ended(state: EventState) -> bool:
+    """Whether the event ended in death: by the assessment, or by its outcome."""
+    return state.fatal or Outcome.of(state.outcome) is Outcome.FATAL
+
+
+_Applies = Callable[[EventState, EventState], bool]
+
+#: What a change of an event already told must touch to be told again; the first that applies names the alert.
+_CHANGE_RULES: Mapping[str, tuple[AlertKind, _Applies]] = {
+    "became_fatal": (AlertKind.SAE_CHANGED, lambda before, after: _ended(after) and not _ended(before)),
+    "upgraded_to_serious": (AlertKind.SAE_UPGRADED, lambda before, after: after.serious and not before.serious),
+    "no_longer_serious": (AlertKind.SAE_DOWNGRADED, lambda before, after: before.serious and not after.serious),
+    "no_longer_fatal": (AlertKind.SAE_CHANGED, lambda before, after: _ended(before) and not _ended(after)),
+    "grade_changed": (AlertKind.SAE_CHANGED, lambda before, after: before.grade != after.grade),
+    "criteria_changed": (
+        AlertKind.SAE_CHANGED, lambda before, after: set(before.serious_basis) != set(after.serious_basis)
+    ),
+}  # fmt: skip
+
+
+def _decision(kind: AlertKind, rule: str, changes: tuple[Change, ...]) -> tuple[AlertDecision, ...]:
+    return (AlertDecision(kind, rule, WHY[rule], changes),)
+
+
+def _text(value: object) -> str | None:
+    if value is None or value == ():
+        return None
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    return ";".join(value) if isinstance(value, tuple) else str(value)
