@@ -63,22 +63,28 @@ def read(path: Path, encoding: str | None = None) -> SourceTable:
 
     Raises UnreadableFile for a folder, an empty file, an unknown format, a file cut short or ragged.
     """
-    if path.is_dir():
-        raise UnreadableFile(path, "is a folder, not a file", "Name the files, or import the folder that holds them")
+    content = content_of(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UnreadableFile(path, f"format {path.suffix!r} is not known", f"Use one of {', '.join(sorted(READERS))}")
+    frame, rows, used = reader.read(path, content, encoding)
+    frame = frame.rename({column: column.strip().upper() for column in frame.columns})
+    return SourceTable(
+        path, path.suffix.lower().lstrip("."), used, hashlib.sha256(content).hexdigest(), domain_of(path, frame), frame, rows
+    )
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of *path*; UnreadableFile for a folder, a file that cannot be opened, or an empty one."""
+    if path.is_dir():
+        raise UnreadableFile(path, "is a folder, not a file", "Name the files, or import the folder that holds them")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UnreadableFile(path, f"cannot be opened: {error.strerror}", "Check the name and the permissions") from error
     if not content.strip():
         raise UnreadableFile(path, "is empty", "Export it again; a dataset without records still has its header")
-    frame, rows, used = reader.read(path, content, encoding)
-    frame = frame.rename({column: column.strip().upper() for column in frame.columns})
-    return SourceTable(
-        path, path.suffix.lower().lstrip("."), used, hashlib.sha256(content).hexdigest(), domain_of(path, frame), frame, rows
-    )
+    return content
 
 
 def domain_of(path: Path, frame: pl.DataFrame) -> str:
