@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 
 from ctcae_v403 import dictionary
 from safety_monitor.attribution import evidence
@@ -88,7 +89,10 @@ def weigh(
     missing gets a flat one and the rationale says so.
     """
     known, constants = profiles or {}, weights()
-    organ_class = _organ_class(case.term)
+    standard = _standard_term(case.term)
+    organ_class = None if standard is None else standard.soc
+    if standard is not None:
+        case = replace(case, term=standard.name)  # profiles spell as the standard does
     causes = [_component(case, organ_class, part, known, constants) for part in components]
     for name, wanted in ((DISEASE, disease), (OTHER, "other")):
         causes.append(_background(case, organ_class, name, wanted, known, constants))
@@ -105,10 +109,11 @@ def weigh(
     return Weighing(shares, levels, leading, rationale, pieces)
 
 
-def _organ_class(term: str) -> str | None:
-    """The CTCAE organ class of *term*; None where CTCAE does not have the term."""
+@lru_cache(maxsize=4096)
+def _standard_term(term: str) -> dictionary.Term | None:
+    """The CTCAE term of that name, however spelt; None where CTCAE does not have it."""
     try:
-        return dictionary.term(term).soc
+        return dictionary.term(term)
     except LookupError:
         return None
 

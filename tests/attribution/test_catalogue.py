@@ -25,9 +25,7 @@ def shipped(name: str) -> Profile:
 def test_every_row_is_about_a_term_and_class_that_ctcae_has(name: str) -> None:
     for row in shipped(name).terms:
         assert dictionary.term(row.term).name == row.term
-    known = {dictionary.term(row.term).soc for each in SHIPPED for row in shipped(each).terms}
-    unheard = {row.organ_class for row in shipped(name).classes} - known
-    assert all(any(soc == term.soc for term in dictionary.terms()) for soc in unheard)
+    assert {row.organ_class for row in shipped(name).classes} <= set(dictionary.socs())
 
 
 @pytest.mark.parametrize("name", SHIPPED)

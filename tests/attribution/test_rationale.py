@@ -62,6 +62,14 @@ def test_what_is_not_known_or_not_possible_is_said(case: Case, parts: list[Compo
     assert said in weigh(case, parts).rationale
 
 
+@pytest.mark.parametrize("spelling", ["Diarrhea", "diarrhoea", " DIARRHEA "])
+def test_a_term_is_found_however_it_is_spelt(spelling: str) -> None:
+    exposures = {"pd1": ON_DAY_60}
+    assert weigh(Case("1", spelling, exposures=exposures), [PD1]) == weigh(
+        Case("1", "Diarrhea", exposures=exposures), [PD1]
+    )
+
+
 def test_two_components_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="pd1, pd1, DISEASE, OTHER: each needs a name of its own"):
         weigh(Case("1", "Fatigue"), [PD1, PD1])
