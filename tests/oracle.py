@@ -52,7 +52,8 @@ def overview(snapshot: Snapshot) -> list[Row]:
         n, total = len({event["usubjid"] for event in chosen}), len(people)
         low, high = binomtest(n, total).proportion_ci(method="exact") if total else (None, None)
         found.append({
-            "row": label, "n": n, "N": total, "pct": 100 * n / total if total else None, "events": len(chosen),
+            "row": label, "n": n, "N": total, "pct": 100 * n / total if total else None,
+            "events": len(chosen),
             "cp_lo": None if low is None else 100 * low, "cp_hi": None if high is None else 100 * high,
         })  # fmt: skip
     return found
@@ -86,7 +87,8 @@ def _term_row(level: int, organ_class: str, term: str | None, records: list[Row]
     n, high = len(worst), count(3, 4, 5)
     return {
         "level": level, "SOC": organ_class, "PT": term, "n": n, "pct": 100 * n / total if total else None,
-        "events": len(records), "g1": count(1), "g2": count(2), "g3": count(3), "g4": count(4), "g5": count(5),
+        "events": len(records), "g1": count(1), "g2": count(2), "g3": count(3), "g4": count(4),
+        "g5": count(5),
         "gmiss": count(0), "ge3": high, "ge3_pct": 100 * high / total if total else None,
         "sae_n": _subjects([e for e in records if e["serious_as_flagged"]]),
         "rel_n": _subjects([e for e in records if e["related"]]),
@@ -134,7 +136,11 @@ def _rate(name: str, count: int, days: int) -> Row:
         return {name: None, f"{name}_lo": None, f"{name}_hi": None}
     per = 100 / (days / 365.25)
     low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
-    return {name: count * per, f"{name}_lo": low * per, f"{name}_hi": chi2.ppf(0.975, 2 * count + 2) / 2 * per}
+    return {
+        name: count * per,
+        f"{name}_lo": low * per,
+        f"{name}_hi": chi2.ppf(0.975, 2 * count + 2) / 2 * per,
+    }
 
 
 def lab_grades(snapshot: Snapshot) -> dict[str, dict[str, tuple[int | None, int | None]]]:
@@ -152,14 +158,20 @@ def lab_grades(snapshot: Snapshot) -> dict[str, dict[str, tuple[int | None, int 
             start = sorted((row["on"], row["lbseq"], row["grade"]) for row in own if row["is_baseline"])
             later = [row["grade"] for row in own if row["post_baseline"]]
             found[term][usubjid] = (start[-1][2] if start else None, max(later, default=None))
-    return {term: pairs for term, pairs in found.items() if any(worst is not None for _, worst in pairs.values())}
+    return {
+        term: pairs for term, pairs in found.items() if any(worst is not None for _, worst in pairs.values())
+    }
 
 
 def lab_shift(snapshot: Snapshot) -> dict[tuple[str, str, str], int]:
     cells: dict[tuple[str, str, str], int] = {}
     for term, pairs in lab_grades(snapshot).items():
         for start, worst in pairs.values():
-            key = (term, "missing" if start is None else str(start), "missing" if worst is None else str(worst))
+            key = (
+                term,
+                "missing" if start is None else str(start),
+                "missing" if worst is None else str(worst),
+            )
             cells[key] = cells.get(key, 0) + 1
     return cells
 

@@ -4,8 +4,9 @@ Named events and defaults are in ``stopping.toml``; boundaries come from ``stats
 taken in the order of first treatment, so that a boundary crossed earlier stays visible after later subjects
 without events.
 
->>> standing([False, True, True, True], stopping.pocock(30, p0=0.2, phi=0.05)).first_crossed_at is None
-False
+>>> found = standing([True, True, True, False], stopping.pocock(30, p0=0.2, phi=0.05))
+>>> found.crossed, found.boundary, found.first_crossed_at
+(False, 4, 3)
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def characteristics(rule: StoppingRule) -> tuple[Operating, ...]:
 
 
 def standing(had_event: Sequence[bool], limit: Boundary) -> Standing:
-    """Where the trial stands; *had_event* is one value per treated subject in the order of first treatment."""
+    """Where the trial stands; *had_event* is one value per treated subject in the order of first
+    treatment.
+    """
     last = limit.looks[-1]
     path = had_event[:last]
     n, count, running, first = len(path), sum(path), 0, None

@@ -24,7 +24,8 @@ SUBJECTS = {
     "last_treatment_on": pl.Date, "death_on": pl.Date, "treated": pl.Boolean, "dthfl": pl.Boolean,
 }  # fmt: skip
 EVENTS = {
-    **dict.fromkeys(("usubjid", "siteid", "aeterm", "aedecod", "aebodsys", "aerel", "aeacn", "aeout", "aestdtc",
+    **dict.fromkeys(("usubjid", "siteid", "aeterm", "aedecod", "aebodsys", "aerel", "aeacn", "aeout",
+    "aestdtc",
                      "aeendtc"), pl.String),
     "aeseq": pl.Int64, "grade": pl.Int64, "aeser": pl.Boolean, **dict.fromkeys(CRITERIA, pl.Boolean),
     "immune": pl.Boolean, "onset_on": pl.Date, "treatment_emergent": pl.Boolean, "serious": pl.Boolean,
@@ -32,7 +33,8 @@ EVENTS = {
     "n_queries": pl.Int64,
 }  # fmt: skip
 LABS = {
-    **dict.fromkeys(("usubjid", "lbtestcd", "lbspec", "lbdtc", "visit", "term", "direction", "reason", "criterion",
+    **dict.fromkeys(("usubjid", "lbtestcd", "lbspec", "lbdtc", "visit", "term", "direction", "reason",
+    "criterion",
                      "basis", "flags", "unit"), pl.String),
     "lbseq": pl.Int64, "grade": pl.Int64, "baseline_grade": pl.Int64, "lbstresn": pl.Float64,
     "lbstnrlo": pl.Float64, "lbstnrhi": pl.Float64, "on": pl.Date, "is_baseline": pl.Boolean,
@@ -44,7 +46,9 @@ Row = dict[str, Any]
 
 
 def snapshot_of(folder: Path, graded_labs: Path | None = None) -> Snapshot:
-    """The study in *folder*; *graded_labs* is a file of graded records (term, grade), none means not collected."""
+    """The study in *folder*; *graded_labs* is a file of graded records (term, grade), none means not
+    collected.
+    """
     settings = load_study(folder)
     assert settings is not None
     subjects = subject_rows(folder)

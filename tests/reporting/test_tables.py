@@ -56,7 +56,7 @@ KEYS = {
     "lab_shift": ["term", "baseline", "worst"],
     "edish_peaks": ["USUBJID"],
 }
-# Sorted by subject here; the worked results keep the order of their source files, which a snapshot does not have.
+# Sorted by subject here; the worked results keep the order of their source files, which no snapshot has.
 OWN_ORDER = {"deaths", "cif_data_grade3plus", "sae_listing"}
 
 
@@ -91,7 +91,9 @@ def same(expected: str, found: str) -> bool:
 
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize("table", KEYS)
-def test_worked_results_cell_by_cell(shared: Path, study_tables: Callable[[str], Any], name: str, table: str) -> None:
+def test_worked_results_cell_by_cell(
+    shared: Path, study_tables: Callable[[str], Any], name: str, table: str
+) -> None:
     path = shared / "reference/tables" / name / f"{table}.csv"
     if not path.exists():
         pytest.skip(f"{name} has no worked {table}")
@@ -114,7 +116,9 @@ def test_worked_results_cell_by_cell(shared: Path, study_tables: Callable[[str],
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_worked_incidence(shared: Path, study_tables: Callable[[str], Any], name: str) -> None:
-    summary = json.loads((shared / "reference/tables" / name / "summary.json").read_text())["cif_first_grade_ge3"]
+    summary = json.loads((shared / "reference/tables" / name / "summary.json").read_text())[
+        "cif_first_grade_ge3"
+    ]
     _, tables = study_tables(name)
     data = tables["cif_data_grade3plus"].frame
     curve = aalen_johansen(data["time"].to_list(), data["status"].to_list())
@@ -133,7 +137,8 @@ def test_worked_hys_law(shared: Path, study_tables: Callable[[str], Any], name: 
     listed, peaks = tables["hys_law"].frame, tables["edish_peaks"].frame
     columns = {
         "peak_candidates": "peak_candidate", "peak_candidates_strict_gt": "peak_candidate_strict_gt",
-        "same_day": "same_day", "bili_0_30d_after_TA": "bili_0_30d_after_TA", "peak_and_ALP_lt2": "peak_and_ALP_lt2",
+        "same_day": "same_day", "bili_0_30d_after_TA": "bili_0_30d_after_TA",
+        "peak_and_ALP_lt2": "peak_and_ALP_lt2",
     }  # fmt: skip
     for key, column in columns.items():
         assert listed.filter(column)["USUBJID"].to_list() == expected[key]
@@ -151,7 +156,7 @@ def test_all_tables_of_a_study_within_two_seconds(study_tables: Callable[[str], 
     assert time.perf_counter() - start < 2
 
 
-# A small random study -----------------------------------------------------------------------------------------------
+# A small random study ---------------------------------------------------------------------------------------
 
 FIRST = date(2025, 3, 1)
 COMPONENTS = ("ablation", "pd1")
@@ -165,12 +170,15 @@ FLAG = st.sampled_from([True, False])
 EVENT = st.fixed_dictionaries({
     "who": st.integers(0, 6), "aebodsys": st.sampled_from(["Alpha", "Beta", None]),
     "aedecod": st.sampled_from(["One", "Two", "Three", None]), "grade": GRADE,
-    "serious_as_flagged": FLAG, "other_criterion": FLAG, "related": FLAG, "aesdth": st.sampled_from([None, True, False]),
+    "serious_as_flagged": FLAG, "other_criterion": FLAG, "related": FLAG,
+    "aesdth": st.sampled_from([None, True, False]),
     "aeout": st.sampled_from([None, "FATAL", "RECOVERED/RESOLVED"]),
     "aeacn": st.sampled_from([None, "DRUG WITHDRAWN", "DRUG INTERRUPTED", "DOSE REDUCED"]),
     "treatment_emergent": FLAG, "onset": st.integers(0, 200),
-    "related_ablation": st.sampled_from([None, True, False]), "related_pd1": st.sampled_from([None, True, False]),
-    "level_ablation": st.sampled_from([None, "UNLIKELY", "POSSIBLE"]), "level_pd1": st.sampled_from(["DEFINITE"]),
+    "related_ablation": st.sampled_from([None, True, False]),
+    "related_pd1": st.sampled_from([None, True, False]),
+    "level_ablation": st.sampled_from([None, "UNLIKELY", "POSSIBLE"]),
+    "level_pd1": st.sampled_from(["DEFINITE"]),
 })  # fmt: skip
 SUBJECT = st.fixed_dictionaries({
     "treated": st.sampled_from([True, True, True, False]), "start": st.integers(0, 60),
@@ -179,7 +187,8 @@ SUBJECT = st.fixed_dictionaries({
 })  # fmt: skip
 LAB = st.fixed_dictionaries({
     "who": st.integers(0, 6), "term": st.sampled_from(["Anemia", "GGT increased", "Zeta"]), "grade":
-    st.sampled_from([None, 0, 1, 2, 3, 4]), "on": st.integers(0, 50), "place": st.sampled_from(["bl", "post", "other"]),
+    st.sampled_from([None, 0, 1, 2, 3, 4]), "on": st.integers(0, 50), "place": st.sampled_from(["bl",
+    "post", "other"]),
 })  # fmt: skip
 
 
@@ -199,16 +208,19 @@ def studies(draw: st.DrawFn) -> Snapshot:
     events = [
         {
             **event, "usubjid": f"S-{event['who']}", "aeseq": number, "aeterm": "verbatim",
-            "serious": event["serious_as_flagged"] or event["other_criterion"], "treated": people[event["who"]]["treated"],
+            "serious": event["serious_as_flagged"] or event["other_criterion"],
+            "treated": people[event["who"]]["treated"],
             "fatal": event["aesdth"] is True or event["aeout"] == "FATAL" or event["grade"] == 5,
-            "onset_on": FIRST + timedelta(days=event["onset"]), "n_queries": 1, "siteid": people[event["who"]]["siteid"],
+            "onset_on": FIRST + timedelta(days=event["onset"]), "n_queries": 1,
+            "siteid": people[event["who"]]["siteid"],
         }
         for number, event in enumerate(draw(st.lists(EVENT, max_size=25)))
         if event["who"] < len(people)
     ]  # fmt: skip
     labs = [
         {
-            **lab, "usubjid": f"S-{lab['who']}", "lbseq": number, "lbtestcd": "X", "on": FIRST + timedelta(days=lab["on"]),
+            **lab, "usubjid": f"S-{lab['who']}", "lbseq": number, "lbtestcd": "X",
+            "on": FIRST + timedelta(days=lab["on"]),
             "is_baseline": lab["place"] == "bl", "post_baseline": lab["place"] == "post",
         }
         for number, lab in enumerate(draw(st.lists(LAB, max_size=25)))
@@ -221,7 +233,9 @@ def studies(draw: st.DrawFn) -> Snapshot:
         "events": frames.framed(events, schema, ("usubjid", "aeseq")),
         "labs": frames.framed(labs, frames.LABS, ("usubjid", "on", "lbseq")),
     }
-    return Snapshot(configured.model_dump(mode="json"), draw(st.sampled_from([None, date(2025, 7, 1)])), content, {})
+    return Snapshot(
+        configured.model_dump(mode="json"), draw(st.sampled_from([None, date(2025, 7, 1)])), content, {}
+    )
 
 
 RANDOM = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -291,8 +305,10 @@ def test_tables_cross_foot(snapshot: Snapshot) -> None:
 @given(studies())
 def test_drilldown_lists_the_subjects_behind_each_number(snapshot: Snapshot) -> None:
     tables = all_tables(snapshot)
-    cells = tables["drilldown"].frame.group_by("table", "row", "column").agg(
-        pl.col("USUBJID").n_unique().alias("subjects"), pl.len().alias("records")
+    cells = (
+        tables["drilldown"]
+        .frame.group_by("table", "row", "column")
+        .agg(pl.col("USUBJID").n_unique().alias("subjects"), pl.len().alias("records"))
     )
     behind = {(row["table"], row["row"], row["column"]): row for row in cells.to_dicts()}
     nothing = {"subjects": 0, "records": 0}
@@ -307,7 +323,11 @@ def test_drilldown_lists_the_subjects_behind_each_number(snapshot: Snapshot) -> 
         for row in table.frame.to_dicts():
             label = row["SOC"] if row["PT"] is None else row["SOC"] + SEPARATOR + row["PT"]
             for column in ("n", "g1", "g2", "g3", "g4", "g5", "gmiss", "ge3", "sae_n", "rel_n"):
-                assert behind.get((name, label, column), nothing)["subjects"] == row[column], (name, label, column)
+                assert behind.get((name, label, column), nothing)["subjects"] == row[column], (
+                    name,
+                    label,
+                    column,
+                )
             assert behind.get((name, label, "n"), nothing)["records"] == row["events"]
 
 
@@ -315,26 +335,32 @@ def test_drilldown_lists_the_subjects_behind_each_number(snapshot: Snapshot) -> 
 @given(studies(), st.randoms(use_true_random=False))
 def test_order_of_the_frames_changes_nothing(snapshot: Snapshot, random: Any) -> None:
     shuffled = {
-        name: frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 99)) for name, frame in snapshot.frames.items()
+        name: frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 99))
+        for name, frame in snapshot.frames.items()
     }
     again = all_tables(Snapshot(snapshot.study, snapshot.cutoff, shuffled, snapshot.versions))
     for name, table in all_tables(snapshot).items():
         assert again[name].to_csv() == table.to_csv(), name
 
 
-# Single decisions ---------------------------------------------------------------------------------------------------
+# Single decisions -------------------------------------------------------------------------------------------
 
 
 def study(events: list[dict[str, Any]], subjects: int = 4, **configured: Any) -> Snapshot:
-    """*subjects* treated from 1 March to 10 April 2025, with *events* given as what differs from a mild related one."""
+    """*subjects* treated from 1 March to 10 April 2025, with *events* given as what differs from a mild
+    related one.
+    """
     plain = {
-        "aeterm": "t", "aedecod": "Rash", "aebodsys": "Skin", "grade": 1, "serious": False, "serious_as_flagged": False,
-        "related": True, "fatal": False, "treated": True, "treatment_emergent": True, "onset_on": date(2025, 3, 5),
+        "aeterm": "t", "aedecod": "Rash", "aebodsys": "Skin", "grade": 1, "serious": False,
+        "serious_as_flagged": False,
+        "related": True, "fatal": False, "treated": True, "treatment_emergent": True,
+        "onset_on": date(2025, 3, 5),
         "n_queries": 0, "usubjid": "S-0", "aerel": "Y",
     }  # fmt: skip
     raw = StudySettings.of({"study": {"id": "S"}, "components": [{"name": "pd1"}], **configured})
     people = [
-        {"usubjid": f"S-{k}", "siteid": "01", "treated": True, "dthfl": False, "first_treatment_on": date(2025, 3, 1),
+        {"usubjid": f"S-{k}", "siteid": "01", "treated": True, "dthfl": False,
+        "first_treatment_on": date(2025, 3, 1),
          "last_treatment_on": date(2025, 4, 10)}
         for k in range(subjects)
     ]  # fmt: skip
@@ -409,13 +435,19 @@ def test_blank_component_opinion_follows_the_overall_one() -> None:
 
 
 def test_agreement_of_investigator_and_engine() -> None:
-    cells = [(True, "PROBABLE")] * 4 + [(True, "UNLIKELY")] + [(False, "POSSIBLE")] * 2 + [(False, "UNRELATED")] * 3
+    cells = (
+        [(True, "PROBABLE")] * 4
+        + [(True, "UNLIKELY")]
+        + [(False, "POSSIBLE")] * 2
+        + [(False, "UNRELATED")] * 3
+    )
     cells += [(None, "POSSIBLE"), (True, None)]
     snapshot = study([{"related_pd1": said, "level_pd1": level} for said, level in cells])
     (row,) = all_tables(snapshot)["attribution_agreement"].frame.to_dicts()
     assert row.pop("kappa") == pytest.approx(0.4)
     assert row == {
-        "component": "pd1", "events": 10, "both_related": 4, "investigator_only": 1, "engine_only": 2, "neither": 3,
+        "component": "pd1", "events": 10, "both_related": 4, "investigator_only": 1, "engine_only": 2,
+        "neither": 3,
         "not_rated": 2, "agreement_pct": 70.0,
     }  # fmt: skip
 

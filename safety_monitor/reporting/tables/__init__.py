@@ -22,7 +22,9 @@ __all__ = ["Study", "Table", "all_tables"]
 
 
 def all_tables(snapshot: Snapshot) -> dict[str, Table]:
-    """Every table by name, in the order of a report. Tables that cannot be made say why in ``not_collected``."""
+    """Every table by name, in the order of a report. Tables that cannot be made say why in
+    ``not_collected``.
+    """
     study = Study(snapshot)
     makers = (adverse_events, listings, exposure, labs, conduct, monitoring, drilldown)
     tables = [table for maker in makers for table in maker.tables(study)]

@@ -22,11 +22,13 @@ from safety_monitor.reporting.tables.base import (
 from safety_monitor.vocabulary import ActionTaken, Outcome
 
 OVERVIEW = {
-    "row": pl.String, "n": pl.Int64, "N": pl.Int64, "pct": pl.Float64, "events": pl.Int64, "cp_lo": pl.Float64,
+    "row": pl.String, "n": pl.Int64, "N": pl.Int64, "pct": pl.Float64, "events": pl.Int64,
+    "cp_lo": pl.Float64,
     "cp_hi": pl.Float64,
 }  # fmt: skip
 BY_TERM = {
-    "level": pl.Int64, "SOC": pl.String, "PT": pl.String, "n": pl.Int64, "pct": pl.Float64, "events": pl.Int64,
+    "level": pl.Int64, "SOC": pl.String, "PT": pl.String, "n": pl.Int64, "pct": pl.Float64,
+    "events": pl.Int64,
     "g1": pl.Int64, "g2": pl.Int64, "g3": pl.Int64, "g4": pl.Int64, "g5": pl.Int64, "gmiss": pl.Int64,
     "ge3": pl.Int64, "ge3_pct": pl.Float64, "sae_n": pl.Int64, "rel_n": pl.Int64,
 }  # fmt: skip
@@ -78,7 +80,8 @@ def tables(study: Study) -> Iterator[Table]:
     yield by_term(
         "post_window_related_soc_pt_worst_grade",
         "Related adverse events after the treatment-emergent window",
-        f"Related events after the treatment-emergent window, up to {study.settings.post_window_days} days after "
+        f"Related events after the treatment-emergent window, up to {study.settings.post_window_days} days "
+        "after "
         "the last treatment",
         study.late_related,
         study,
@@ -97,7 +100,8 @@ def overview(study: Study) -> Table:
         share = None if count is None else percent(count, study.n)
         rows.append((label, count, study.n, share, None, None, None))
     rule = (
-        "Subjects with at least one such treatment-emergent event, in per cent of N treated, with exact 95% limits; "
+        "Subjects with at least one such treatment-emergent event, in per cent of N treated, with exact 95% "
+        "limits; "
         "events are records. A blank relationship counts as related, a missing grade not as grade 3 or worse."
     )
     if study.emergent["aeacn"].null_count() == study.emergent.height and study.emergent.height:
@@ -149,8 +153,10 @@ def by_term(name: str, title: str, what: str, records: pl.DataFrame, study: Stud
         .select(pl.col(column).cast(dtype) for column, dtype in BY_TERM.items())
     )  # fmt: skip
     rule = (
-        f"{what}. Each subject once per row, at the worst grade of that row; per cent of N = {study.n} treated; "
-        "events are records; gmiss: no grade reported; sae_n: subjects with AESER=Y; rel_n: with a related event."
+        f"{what}. Each subject once per row, at the worst grade of that row; per cent of N = {study.n} "
+        "treated; "
+        "events are records; gmiss: no grade reported; sae_n: subjects with AESER=Y; rel_n: with a related "
+        "event."
     )
     return Table(name, title, frame, rule)
 

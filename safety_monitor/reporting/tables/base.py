@@ -54,9 +54,9 @@ class Table:
 class Study:
     """A snapshot as tables see it.
 
-    ``treated``: subjects of the safety population. ``events``: their adverse events with a grade of 1 to 5 or
-    null, ``soc`` and ``pt`` never null. ``emergent``: those that are treatment-emergent; where that is unknown
-    they count, since unknown is not "no".
+    ``treated``: subjects of the safety population. ``events``: their adverse events with a grade of 1 to 5
+    or null, ``soc`` and ``pt`` never null. ``emergent``: those that are treatment-emergent; where that is
+    unknown they count, since unknown is not "no".
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -100,7 +100,9 @@ class Study:
 
     @cached_property
     def late_related(self) -> pl.DataFrame:
-        """Related events after the treatment-emergent window, up to the configured day after last treatment."""
+        """Related events after the treatment-emergent window, up to the configured day after last
+        treatment.
+        """
         last = pl.col("last_treatment_on")
         window = pl.duration(days=self.settings.post_window_days)
         return self.events.filter(

@@ -15,7 +15,8 @@ SITES = {
     "missing_grade": pl.Int64, "missing_relatedness": pl.Int64, "queries": pl.Int64,
 }  # fmt: skip
 ACCRUAL = {
-    "month": pl.String, "SITEID": pl.String, "consented": pl.Int64, "treated": pl.Int64, "cumulative_treated": pl.Int64,
+    "month": pl.String, "SITEID": pl.String, "consented": pl.Int64, "treated": pl.Int64,
+    "cumulative_treated": pl.Int64,
     "planned": pl.Int64,
 }  # fmt: skip
 AGREEMENT = {
@@ -63,8 +64,10 @@ def sites(study: Study) -> Table:
         .select(pl.col(column).cast(dtype) for column, dtype in SITES.items())
     )
     rule = (
-        "Subjects by site; treatment-emergent events of treated subjects (sae: AESER=Y or any criterion); missing "
-        "grade, missing relationship (AEREL) and queries over all events of treated subjects, whenever they began."
+        "Subjects by site; treatment-emergent events of treated subjects (sae: AESER=Y or any criterion); "
+        "missing "
+        "grade, missing relationship (AEREL) and queries over all events of treated subjects, whenever they "
+        "began."
     )
     return Table("sites", "Sites", frame, rule)
 
@@ -73,7 +76,9 @@ def accrual(study: Study) -> Table:
     """Subjects consented and treated, by month and site, with the running total per site and over all."""
     name, title = "accrual", "Accrual by month and site"
     planned = study.settings.accrual
-    rule = "Subjects by month of consent and of first treatment; planned: the number configured for the site or in all."
+    rule = (
+        "Subjects by month of consent and of first treatment; planned: as configured for the site or in all."
+    )
     site = pl.col("siteid").fill_null(NO_SITE).alias("SITEID")
     months = [
         study.subjects.drop_nulls(on).select(

@@ -24,7 +24,9 @@ def tables(study: Study) -> Iterator[Table]:
 
 
 def drilldown(study: Study) -> Table:
-    """Table, row and column of a number, and each record (for disposition and death: each subject) behind it."""
+    """Table, row and column of a number, and each record (for disposition and death: each subject) behind
+    it.
+    """
     parts = [*_overview(study)]
     for name, records in by_term_records(study):
         for keys in ([], ["soc"], ["soc", "pt"]):

@@ -11,18 +11,20 @@ from collections.abc import Iterator
 import polars as pl
 
 from safety_monitor.reporting.tables.base import COUNTING, Study, Table, rows_to_frame
-from safety_monitor.stats.competing import CENSORED, COMPETING, EVENT, aalen_johansen
+from safety_monitor.stats.competing import CENSORED, COMPETING, EVENT, Point, aalen_johansen
 from safety_monitor.stats.incidence import Rate, person_years, poisson_rate
 
 EXPOSURE = {
     "row": pl.String, "subj": pl.Int64, "py_at_risk": pl.Float64, "eair": pl.Float64, "eair_lo": pl.Float64,
-    "eair_hi": pl.Float64, "events": pl.Int64, "py_total": pl.Float64, "ear": pl.Float64, "ear_lo": pl.Float64,
+    "eair_hi": pl.Float64, "events": pl.Int64, "py_total": pl.Float64, "ear": pl.Float64,
+    "ear_lo": pl.Float64,
     "ear_hi": pl.Float64,
 }  # fmt: skip
 INCIDENCE = {
     "day": pl.Int64, "n_at_risk": pl.Int64, "n_events": pl.Int64, "n_competing": pl.Int64, "cif": pl.Float64,
     "cif_lo": pl.Float64, "cif_hi": pl.Float64, "one_minus_km": pl.Float64,
 }  # fmt: skip
+NOTHING_YET = Point(0, 0, 0, 0, 0.0, None, None, 0.0)
 _PER: int = COUNTING["rates"]["per_years"]
 
 
@@ -66,7 +68,8 @@ def exposure_adjusted(study: Study) -> Table:
         events = poisson_rate(records.height, total)
         rows.append((label, n, incidence.time, *_scaled(incidence), records.height, total, *_scaled(events)))
     rule = (
-        f"eair: subjects with event per {_PER} person-years until the first event; ear: events per {_PER} person-years "
+        f"eair: subjects with event per {_PER} person-years until the first event; ear: events per {_PER} "
+        "person-years "
         "of all observation; exact Poisson 95% limits. Observation ends at last treatment + "
         f"{study.settings.treatment_emergent.days_after_last} days, death or cut-off, whichever is first."
     )
@@ -81,14 +84,17 @@ def first_high_grade(study: Study) -> pl.DataFrame:
     first = _until_first(periods, study.emergent.filter("high_grade"))
     died = (pl.col("death_on") <= pl.col("end")).fill_null(False)
     status = pl.when("had_event").then(EVENT).when(died).then(COMPETING).otherwise(CENSORED)
-    return first.select("usubjid", pl.col("days").alias("time"), status.cast(pl.Int64).alias("status")).sort("usubjid")
+    return first.select("usubjid", pl.col("days").alias("time"), status.cast(pl.Int64).alias("status")).sort(
+        "usubjid"
+    )
 
 
 def cif_data(study: Study) -> Table:
     """The subjects behind the cumulative incidence."""
     frame = first_high_grade(study).rename({"usubjid": "USUBJID"})
     rule = (
-        "Days from first treatment (day 1) to the first treatment-emergent event of grade 3 or worse (status 1), "
+        "Days from first treatment (day 1) to the first treatment-emergent event of grade 3 or worse "
+        "(status 1), "
         "death without one (2) or end of observation (0)."
     )
     return Table("cif_data_grade3plus", "Time to first event of grade 3 or worse", frame, rule)
@@ -105,13 +111,12 @@ def cumulative_incidence(study: Study) -> Table:
     steps = {p.time for p in curve}
     for day in COUNTING["incidence"]["at_days"]:
         at_risk = data.filter(pl.col("time") >= day).height
-        if day not in steps and at_risk:  # nobody is followed beyond: the curve says nothing there
-            before = [p for p in curve if p.time < day]
-            known = (before[-1].incidence, before[-1].lower, before[-1].upper, before[-1].one_minus_km) if before else (
-                0.0, None, None, 0.0)  # fmt: skip
-            rows.append((day, at_risk, 0, 0, *known))
+        if day not in steps and at_risk:  # where nobody is followed so long the curve says nothing
+            last = max((p for p in curve if p.time < day), key=lambda p: p.time, default=NOTHING_YET)
+            rows.append((day, at_risk, 0, 0, last.incidence, last.lower, last.upper, last.one_minus_km))
     rule = (
-        f"Aalen-Johansen over N = {data.height} treated, death without the event competing, 95% limits on the "
+        f"Aalen-Johansen over N = {data.height} treated, death without the event competing, 95% limits on "
+        "the "
         "complementary log-log scale; one_minus_km censors deaths and is given for contrast."
     )
     frame = rows_to_frame(rows, INCIDENCE).sort("day")

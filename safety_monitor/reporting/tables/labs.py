@@ -14,7 +14,8 @@ from safety_monitor.reporting.tables.base import COUNTING, HIGH_GRADE, Study, Ta
 
 WORST = {
     "term": pl.String, "N_post": pl.Int64, "N_both": pl.Int64, "worst_g0": pl.Int64, "worst_g1": pl.Int64,
-    "worst_g2": pl.Int64, "worst_g3": pl.Int64, "worst_g4": pl.Int64, "ge3": pl.Int64, "emergent_any": pl.Int64,
+    "worst_g2": pl.Int64, "worst_g3": pl.Int64, "worst_g4": pl.Int64, "ge3": pl.Int64,
+    "emergent_any": pl.Int64,
     "emergent_ge3": pl.Int64,
 }  # fmt: skip
 SHIFT = {"term": pl.String, "baseline": pl.String, "worst": pl.String, "n": pl.Int64}
@@ -23,7 +24,8 @@ PEAKS = {"USUBJID": pl.String, "ALT": pl.Float64, "AST": pl.Float64, "TA": pl.Fl
          "ALP": pl.Float64}  # fmt: skip
 HYS_LAW = {
     **PEAKS, "quadrant": pl.String, "peak_candidate": pl.Boolean, "peak_candidate_strict_gt": pl.Boolean,
-    "same_day": pl.Boolean, "bili_0_30d_after_TA": pl.Boolean, "peak_and_ALP_lt2": pl.Boolean, "r_ratio": pl.Float64,
+    "same_day": pl.Boolean, "bili_0_30d_after_TA": pl.Boolean, "peak_and_ALP_lt2": pl.Boolean,
+    "r_ratio": pl.Float64,
     "first_TA_on": pl.Date, "first_BILI_on": pl.Date,
 }  # fmt: skip
 MISSING = "missing"
@@ -41,7 +43,9 @@ def tables(study: Study) -> Iterator[Table]:
 
 
 def grades(study: Study) -> pl.DataFrame | None:
-    """Term, usubjid, baseline, worst (grades, null: missing): every treated subject for every measured term."""
+    """Term, usubjid, baseline, worst (grades, null: missing): every treated subject for every measured
+    term.
+    """
     labs = _treated_labs(study)
     if labs is None:
         return None
@@ -67,7 +71,8 @@ def worst_grade(study: Study) -> Table:
     """Subjects by their worst grade after baseline."""
     name, title = "lab_worst_grade", "Worst laboratory grade after baseline"
     rule = (
-        "Treated subjects by worst grade after first treatment (N_post: with such a grade; N_both: with a baseline "
+        "Treated subjects by worst grade after first treatment (N_post: with such a grade; N_both: with a "
+        "baseline "
         "grade as well). Emergent: worse than the known baseline grade."
     )
     found = grades(study)
@@ -90,7 +95,7 @@ def worst_grade(study: Study) -> Table:
 def shift(study: Study) -> Table:
     """Subjects by baseline grade and worst grade after it; combinations that nobody has are left out."""
     name, title = "lab_shift", "Shift of laboratory grade from baseline to worst"
-    rule = f"All N = {study.n} treated subjects by baseline and worst grade after first treatment, missing included."
+    rule = f"All N = {study.n} treated subjects by grade at baseline and worst after it, missing included."
     found = grades(study)
     if found is None:
         return Table.absent(name, title, SHIFT, rule, NO_LABS)
@@ -108,7 +113,7 @@ def shift(study: Study) -> Table:
 def edish_peaks(study: Study) -> Table:
     """Highest values after first treatment, in multiples of the upper limit of normal."""
     name, title = "edish_peaks", "Liver peaks in multiples of the upper limit of normal"
-    rule = "Treated subjects with a value after first treatment; each value over its own ULN; TA: the higher of ALT and AST."
+    rule = "Highest value after first treatment, each over its own ULN; TA: the higher of ALT and AST."
     values = _liver(study)
     if values is None:
         return Table.absent(name, title, PEAKS, rule, NO_LABS)
@@ -118,7 +123,7 @@ def edish_peaks(study: Study) -> Table:
 def edish_baseline_multiples(study: Study) -> Table:
     """The same in multiples of the subject's own baseline, for subjects who start abnormal."""
     name, title = "edish_baseline_multiples", "Liver peaks in multiples of baseline"
-    rule = "As the ULN peaks, each value over the subject's last baseline value (same unit); TA: the higher multiple."
+    rule = "Highest value after first treatment over the subject's last baseline value, in the same unit."
     values = _liver(study)
     if values is None:
         return Table.absent(name, title, PEAKS, rule, NO_LABS)
@@ -131,9 +136,12 @@ def hys_law(study: Study) -> Table:
     ta_at, bili_at, alp_below = _LIMITS["aminotransferase"], _LIMITS["bilirubin"], _LIMITS["alp_below"]
     days = _LIMITS["bilirubin_within_days"]
     rule = (
-        f"Candidate: peak ALT or AST >= {ta_at} x ULN and peak bilirubin >= {bili_at} x ULN at any time after first "
-        f"treatment; also: both strictly above, on the same day, bilirubin within 0-{days} days after, and with peak "
-        f"ALP < {alp_below} x ULN. r_ratio: peak ALT over peak ALP. A candidate is a signal to look, not a diagnosis."
+        f"Candidate: peak ALT or AST >= {ta_at} x ULN and peak bilirubin >= {bili_at} x ULN at any time "
+        "after first "
+        f"treatment; also: both strictly above, on the same day, bilirubin within 0-{days} days after, and "
+        "with peak "
+        f"ALP < {alp_below} x ULN. r_ratio: peak ALT over peak ALP. A candidate is a signal to look, not a "
+        "diagnosis."
     )
     values = _liver(study)
     if values is None:

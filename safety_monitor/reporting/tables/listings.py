@@ -49,7 +49,8 @@ def sae_listing(study: Study) -> Table:
         )
     )
     rule = (
-        "Every event with AESER=Y or any seriousness criterion, whenever it began; ast: onset with partial dates "
+        "Every event with AESER=Y or any seriousness criterion, whenever it began; ast: onset with partial "
+        "dates "
         "completed; te: treatment-emergent; ser: AESER=Y; ser_any: AESER=Y or any criterion."
     )
     return Table("sae_listing", "Serious adverse events", frame, rule)
@@ -74,7 +75,8 @@ def deaths(study: Study) -> Table:
         )
     )
     rule = (
-        f"Treated subjects who died, of any cause (N = {study.n}). Days count from the last treatment; a missing "
+        f"Treated subjects who died, of any cause (N = {study.n}). Days count from the last treatment; a "
+        "missing "
         "date leaves them empty. fatal_AE: an adverse event of grade 5, with AESDTH=Y or AEOUT=FATAL."
     )
     return Table("deaths", "Deaths", frame, rule)

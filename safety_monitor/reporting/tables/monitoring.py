@@ -46,8 +46,10 @@ def had_event(study: Study, rule: StoppingRule) -> list[bool]:
 def stopping(study: Study) -> Table:
     """One row per configured rule."""
     rule_text = (
-        "Treated subjects, in the order of first treatment and up to n_max, with the event at any time since first "
-        "treatment; exact 95% limits; boundary: the count that stops at this number treated; next_trigger: the first "
+        "Treated subjects, in the order of first treatment and up to n_max, with the event at any time "
+        "since first "
+        "treatment; exact 95% limits; boundary: the count that stops at this number treated; next_trigger: "
+        "the first "
         "point from here on at which the rule could stop."
     )
     rows = []
@@ -56,8 +58,8 @@ def stopping(study: Study) -> Table:
         trigger = None if found.next_trigger is None else "{} of {}".format(*found.next_trigger)
         rows.append((
             *_identity(rule), found.n_treated, found.n_events, percent(found.n_events, found.n_treated),
-            *exact_limits(found.n_events, found.n_treated), found.boundary, found.crossed, found.first_crossed_at,
-            trigger,
+            *exact_limits(found.n_events, found.n_treated), found.boundary, found.crossed,
+            found.first_crossed_at, trigger,
         ))  # fmt: skip
     return _table("stopping", "Stopping rules", rows, STANDING, rule_text)
 
@@ -96,9 +98,7 @@ def _identity(rule: StoppingRule) -> tuple[str, str, float, float, int]:
     return rule.event, rule.method, rule.p0, rule.phi, rule.n_max
 
 
-def _table(
-    name: str, title: str, rows: Sequence[Sequence[object]], columns: Schema, rule: str
-) -> Table:
+def _table(name: str, title: str, rows: Sequence[Sequence[object]], columns: Schema, rule: str) -> Table:
     if not rows:
         return Table.absent(name, title, columns, rule, NOT_CONFIGURED)
     return Table(name, title, rows_to_frame(rows, columns), rule)

@@ -60,8 +60,12 @@ def test_every_event_is_tested_above() -> None:
 def test_unknown_words_are_refused_with_the_nearest(change: dict[str, str], message: str) -> None:
     rule = StoppingRule.model_validate({"event": "sae", "p0": 0.2, "n_max": 10} | change)
     with pytest.raises(StoppingRuleError, match=message):
-        counted_event(rule.event)
-        boundary(rule)
+        _use(rule)
+
+
+def _use(rule: StoppingRule) -> None:
+    counted_event(rule.event)
+    boundary(rule)
 
 
 def test_beta_binomial_prior_is_centred_on_the_acceptable_rate() -> None:
