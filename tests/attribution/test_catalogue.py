@@ -63,6 +63,29 @@ def test_every_row_of_the_reference_has_its_row_here(shared: Path, table: str, n
     assert wanted <= have
 
 
+SKIN = "Skin and subcutaneous tissue disorders"
+
+
+@pytest.mark.parametrize(
+    ("term", "organ_class", "verbatim", "basis", "camrelizumab_row"),
+    [
+        (f"{SKIN} - Other, specify", SKIN, "RCCEP of the scalp", "term", True),
+        (f"{SKIN} - Other, specify", SKIN, "", "term", True),  # reported words not known
+        (f"{SKIN} - Other, specify", SKIN, "a wart", "class", False),
+        ("RCCEP", None, "RCCEP of the scalp", "term", True),  # not coded, but known by its words
+        ("Pruritus", SKIN, "RCCEP", "term", False),
+        ("Bullous dermatitis", SKIN, "", "class", False),
+        ("A wart", None, "a wart", "flat", False),
+    ],
+)
+def test_the_row_that_answers(
+    term: str, organ_class: str | None, verbatim: str, basis: str, camrelizumab_row: bool
+) -> None:
+    found = shipped("pd1").find(term, organ_class=organ_class, verbatim=verbatim)
+    assert found.basis == basis
+    assert ("CAMRELIZUMAB" in found.row.by_drug) is camrelizumab_row
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
