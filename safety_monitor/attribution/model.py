@@ -93,6 +93,8 @@ def weigh(
     organ_class = None if standard is None else standard.soc
     if standard is not None:
         case = replace(case, term=standard.name)  # profiles spell as the standard does
+    else:
+        case = replace(case, verbatim=f"{case.term} {case.verbatim}".strip())  # it is only words
     causes = [_component(case, organ_class, part, known, constants) for part in components]
     for name, wanted in ((DISEASE, disease), (OTHER, "other")):
         causes.append(_background(case, organ_class, name, wanted, known, constants))

@@ -197,6 +197,9 @@ TABLE = {
         case(SKIN_OTHER, NONE, on(42), on(42), verbatim="RCCEP", drug="CAMRELIZUMAB"),
         "pd1", {"pd1": "PROBABLE"},
     ),
+    "RCCEP on camrelizumab, not coded": (
+        case("RCCEP", NONE, on(42), on(42), drug="CAMRELIZUMAB"), "pd1", {"pd1": "PROBABLE"},
+    ),
     "a report of RCCEP on sintilimab": (
         case(SKIN_OTHER, NONE, on(42), on(42), verbatim="RCCEP", drug="SINTILIMAB"),
         None, {"pd1": "UNLIKELY-POSSIBLE"},
