@@ -33,7 +33,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Cluster:
-    """A private PostgreSQL in a temporary folder, on a unix socket only, as the user postgres when we are root."""
+    """A private PostgreSQL in a temporary folder, on a unix socket; as the user postgres when root."""
 
     def __init__(self, bin_folder: Path) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sm-pg-"))
@@ -44,7 +44,7 @@ class Cluster:
             shutil.chown(self.folder, "postgres", "postgres")
             self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
         data = str(self.folder / "data")
-        self._run("initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        self._run("initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
         settings = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
         self._run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "log"), "-o", settings, "start")
         self.create("migrated", "template1")
@@ -57,12 +57,17 @@ class Cluster:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
 
-    def fresh(self, template: str = "migrated") -> str:
-        """The URL of a new database; *template* ``template1`` is an empty one."""
+    def fresh(self, template: str) -> str:
+        """The URL of a new database like *template* (``migrated``, or ``template1``: empty)."""
         self.n_databases += 1
         name = f"test_{self.n_databases}"
         self.create(name, template)
         return self.url(name)
+
+    def drop(self, url: str) -> None:
+        name = url.partition("@/")[2].partition("?")[0]
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
@@ -75,7 +80,7 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
-    """The test run's own PostgreSQL server; skipped where none is installed, except on CI, where that fails."""
+    """This run's own PostgreSQL server; skipped where none is installed, except on CI, where that fails."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
     on_path = shutil.which("initdb")
     if not found and on_path is None:
@@ -87,19 +92,24 @@ def postgresql() -> Iterator[Cluster]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without tables."""
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables, of each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'empty.db'}"
-    cluster: Cluster = request.getfixturevalue("postgresql")
-    return cluster.fresh("template1")
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+    else:
+        yield from _fresh(request.getfixturevalue("postgresql"), "template1")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An upgraded database without rows, of each kind."""
     if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        return f"sqlite:///{shutil.copy(template, tmp_path / 'test.db')}"
-    cluster: Cluster = request.getfixturevalue("postgresql")
-    return cluster.fresh()
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('sqlite_template'), tmp_path / 'test.db')}"
+    else:
+        yield from _fresh(request.getfixturevalue("postgresql"), "migrated")
+
+
+def _fresh(cluster: Cluster, template: str) -> Iterator[str]:
+    url = cluster.fresh(template)
+    yield url
+    cluster.drop(url)

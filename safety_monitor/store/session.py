@@ -111,7 +111,7 @@ def bulk_insert(session: Session, table: type[SQLModel], rows: Sequence[Mapping[
     assert driver is not None
     with driver.cursor() as cursor, cursor.copy(f"COPY {target.name} ({names}) FROM STDIN") as copy:
         for row in rows:
-            values = zip(binders, row.values() if list(row) == columns else map(row.get, columns), strict=True)
+            values = zip(binders, map(row.__getitem__, columns), strict=True)
             copy.write_row([bind(value) if bind else value for bind, value in values])
     return len(rows)
 

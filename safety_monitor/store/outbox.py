@@ -1,0 +1,130 @@
+"""The outbox: mails that are owed. Lease, send, mark: a crash leaves a sent mail or a row to be sent.
+
+A row is written in the transaction of the change that owes it, once per unique key, and leaves ``pending``
+only by ``mark_sent``. A lease keeps others away for a while; when its holder dies, the lease runs out and
+somebody else sends. Each try is kept with the server's reply. Call these inside ``store.transaction``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import func, or_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from safety_monitor.store.tables import AlertRow, DeliveryAttempt
+from safety_monitor.vocabulary import AlertState
+
+_CHUNK = 500  # rows per statement: SQLite takes at most 32766 values
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How full the outbox is. ``oldest_age`` is None where nothing waits; ``n_failing`` counts waiting rows
+    that failed at least as often as was asked."""
+
+    n_pending: int
+    n_failing: int
+    oldest_age: timedelta | None
+
+
+def enqueue(session: Session, alerts: Sequence[AlertRow]) -> int:
+    """Adds *alerts* whose unique key is not there yet; returns how many were new."""
+    session.flush()  # the events they point to
+    connection = session.connection()
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    values = [alert.model_dump(exclude={"id"}) for alert in alerts]
+    n_new = 0
+    for start in range(0, len(values), _CHUNK):
+        statement = make(AlertRow).values(values[start : start + _CHUNK])
+        statement = statement.on_conflict_do_nothing(index_elements=["unique_key"])
+        n_new += len(connection.execute(statement.returning(col(AlertRow.id))).all())
+    return n_new
+
+
+def lease(session: Session, *, now: datetime, owner: str, limit: int, seconds: float) -> list[AlertRow]:
+    """Up to *limit* due rows that nobody holds, now held by *owner* for *seconds*; oldest due first.
+
+    Commit before sending. No two callers get the same row: SQLite lets one writer in at a time, PostgreSQL
+    skips rows that another transaction has locked.
+    """
+    query = (
+        select(AlertRow)
+        .where(col(AlertRow.state) == AlertState.PENDING, col(AlertRow.next_attempt_at) <= now)
+        .where(or_(col(AlertRow.leased_until).is_(None), col(AlertRow.leased_until) <= now))
+        .order_by(col(AlertRow.next_attempt_at), col(AlertRow.id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    rows = list(session.exec(query))
+    for row in rows:
+        row.lease_owner = owner
+        row.leased_until = now + timedelta(seconds=seconds)
+    session.flush()
+    return rows
+
+
+def mark_sent(session: Session, alert_id: int, *, worker: str, at: datetime, reply: str = "") -> bool:
+    """The server took the mail. False where the row was sent already (by another, after the lease ran out):
+    the mail went out twice with one Message-ID; both tries are kept."""
+    session.add(DeliveryAttempt(alert_id=alert_id, at=at, worker=worker, outcome="accepted", reply=reply))
+    return _change(
+        session, alert_id, None, state=AlertState.SENT, sent_at=at,
+        n_attempts=col(AlertRow.n_attempts) + 1, lease_owner=None, leased_until=None,
+    )  # fmt: skip
+
+
+def mark_failed(
+    session: Session,
+    alert_id: int,
+    *,
+    worker: str,
+    at: datetime,
+    next_attempt_at: datetime,
+    outcome: Literal["temporary", "permanent", "error"],
+    reply: str,
+) -> bool:
+    """The try failed; the row stays pending and is due again at *next_attempt_at*. False where *worker* no
+    longer holds it: then only the try is kept."""
+    session.add(DeliveryAttempt(alert_id=alert_id, at=at, worker=worker, outcome=outcome, reply=reply))
+    return _change(
+        session, alert_id, worker, next_attempt_at=next_attempt_at,
+        n_attempts=col(AlertRow.n_attempts) + 1, lease_owner=None, leased_until=None,
+    )  # fmt: skip
+
+
+def acknowledge(session: Session, alert_id: int, *, by: str, at: datetime) -> bool:
+    """Somebody has read a sent alert. False where it was not sent yet or is acknowledged already."""
+    statement = (
+        update(AlertRow)
+        .where(col(AlertRow.id) == alert_id, col(AlertRow.state) == AlertState.SENT)
+        .values(state=AlertState.ACKNOWLEDGED, acknowledged_at=at, acknowledged_by=by)
+    )
+    return session.exec(statement).rowcount == 1
+
+
+def depth(session: Session, *, now: datetime, failing: int) -> Depth:
+    """What waits; ``n_failing`` counts rows with at least *failing* failed tries."""
+    n_pending, oldest = session.exec(
+        select(func.count(), func.min(AlertRow.created_at)).where(col(AlertRow.state) == AlertState.PENDING)
+    ).one()
+    n_failing = session.exec(
+        select(func.count())
+        .select_from(AlertRow)
+        .where(col(AlertRow.state) == AlertState.PENDING, col(AlertRow.n_attempts) >= failing)
+    ).one()
+    return Depth(n_pending, n_failing, None if oldest is None else now - oldest)
+
+
+def _change(session: Session, alert_id: int, holder: str | None, **values: object) -> bool:
+    """Compare and set on a pending row; *holder* None: whoever holds it."""
+    statement = update(AlertRow).where(col(AlertRow.id) == alert_id)
+    statement = statement.where(col(AlertRow.state) == AlertState.PENDING)
+    if holder is not None:
+        statement = statement.where(col(AlertRow.lease_owner) == holder)
+    return session.exec(statement.values(**values)).rowcount == 1
