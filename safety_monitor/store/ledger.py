@@ -33,9 +33,10 @@ def claim(engine: Engine, job: str, period: str, now: datetime, *, stale_after: 
         index_elements=["job", "period"],
         set_={**begun, "n_attempts": JobRun.n_attempts + 1},
         where=or_(col(JobRun.status) == JobStatus.FAILED, stale),
-    ).returning(col(JobRun.n_attempts))
+    )
     with transaction(engine, actor=ACTOR, reason=f"claim {job} {period}", at=now) as session:
-        return session.connection().execute(statement).first() is not None
+        taken = session.connection().execute(statement.returning(col(JobRun.n_attempts)))
+        return taken.first() is not None
 
 
 def finish(engine: Engine, job: str, period: str, at: datetime, detail: str = "") -> None:

@@ -14,7 +14,14 @@ from sqlmodel import select
 from safety_monitor import store
 from safety_monitor.store import audit, triggers
 from safety_monitor.store.session import _WRITES
-from safety_monitor.store.tables import AdverseEventRow, AlertRow, SnapshotRow, SourceFile, SourceRow
+from safety_monitor.store.tables import (
+    AdverseEventRow,
+    AlertRow,
+    ImportBatch,
+    SnapshotRow,
+    SourceFile,
+    SourceRow,
+)
 
 
 @pytest.fixture
@@ -199,7 +206,10 @@ TAMPERING = {
     ),
     "all removed": (["DELETE FROM audit"], "entry 5 is gone"),
     "head removed": (["DELETE FROM audit_head"], "audit_head is empty"),
-    "row changed": (["UPDATE adverse_event SET grade = 1 WHERE aeseq = 3"], "has grade 1, the history says 2"),
+    "row changed": (
+        ["UPDATE adverse_event SET grade = 1 WHERE aeseq = 3"],
+        "has grade 1, the history says 2",
+    ),
     "row removed": (["DELETE FROM adverse_event WHERE aeseq = 3"], "is gone without an entry"),
     "row added": (
         ["INSERT INTO study_version VALUES ('S1', 1, '{}', '', '2026-01-01 00:00:00')"],
@@ -275,11 +285,8 @@ def test_snapshots_are_audited_by_their_hash(engine, signed, now):
 
 def test_source_rows_are_audited_from_their_first_change(engine, signed, now):
     with signed() as session:
-        session.connection().execute(
-            text("INSERT INTO import_batch (id, study_id, started_at, actor, reason, backfill, n_new, n_changed,"
-                 " n_unchanged, n_deleted, n_rejected) VALUES (1, 'S1', :at, 'Wu', 'r', (1 = 0), 0, 0, 0, 0, 0)"),
-            {"at": now.isoformat(sep=" ")[:19]},
-        )  # fmt: skip
+        session.add(ImportBatch(id=1, study_id="S1", started_at=now, actor="Wu", reason="r"))
+        session.flush()
         session.add(
             SourceFile(
                 id=1, batch_id=1, study_id="S1", path="p", sha256="x", domain="LB", format="csv", n_rows=1

@@ -196,8 +196,9 @@ def test_a_reader_sees_one_state(engine, now, an_event):
 def _source_rows(n, file_id):
     return [
         {
-            "study_id": "S1", "domain": "LB", "record_key": f"S1-001/{i}", "file_id": file_id, "row_number": i,
-            "sha256": f"{i:064x}", "content": f'{{"LBSEQ":"{i}","LBORRES":"tab\\tquote\\"µ"}}', "is_deleted": False,
+            "study_id": "S1", "domain": "LB", "record_key": f"S1-001/{i}", "file_id": file_id,
+            "row_number": i, "sha256": f"{i:064x}", "is_deleted": False,
+            "content": f'{{"LBSEQ":"{i}","LBORRES":"tab\\tquote\\"µ"}}',
         }
         for i in range(n)
     ]  # fmt: skip
