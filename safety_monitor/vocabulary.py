@@ -80,7 +80,7 @@ class Role(StrEnum):
 
 
 class AlertKind(StrEnum):
-    """Why a mail is owed; each has its templates under templates/alerts/."""
+    """Why a mail is owed; each has its words, per language, under templates/alerts/."""
 
     SAE_NEW = "sae_new"
     SAE_UPGRADED = "sae_upgraded"

@@ -66,13 +66,15 @@ class Change:
 class AlertDecision:
     """One alert that is owed: which rule asks for it, why in one sentence, and all that changed.
 
-    ``distinct`` tells apart decisions that have no event version (the hash of a refused row).
+    For a refused row, which has no event version, ``where`` says what is wrong with it and ``distinct`` is the
+    hash of its content.
     """
 
     kind: AlertKind
     rule_id: str
     why: str
     changes: tuple[Change, ...] = ()
+    where: str = ""
     distinct: str = ""
 
 
@@ -124,11 +126,13 @@ def decide_refused(rejection: Rejection, row: Row, siteid: str | None) -> tuple[
         onset=row.get("AESTDTC"),
         outcome=row.get("AEOUT"),
     )
-    changes = (Change(rejection.field, rejection.value or None, None),)
-    distinct = hashlib.sha256(canonical(row).encode()).hexdigest()
     rule = "refused_row_looks_serious"
-    where = f"{rejection.file} row {rejection.row}: {rejection.field} {rejection.why}"
-    return AlertDecision(AlertKind.SAE_ROW_REJECTED, rule, f"{WHY[rule]} ({where})", changes, distinct), state
+    decision = AlertDecision(
+        AlertKind.SAE_ROW_REJECTED, rule, WHY[rule],
+        where=f"{rejection.file} row {rejection.row}: {rejection.field} {rejection.why}",
+        distinct=hashlib.sha256(canonical(row).encode()).hexdigest(),
+    )  # fmt: skip
+    return decision, state
 
 
 def changes_between(before: EventState, after: EventState) -> tuple[Change, ...]:

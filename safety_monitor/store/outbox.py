@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from safety_monitor.store.tables import AlertRow, DeliveryAttempt
 from safety_monitor.vocabulary import AlertState
@@ -32,8 +32,8 @@ class Depth:
     oldest_age: timedelta | None
 
 
-def enqueue(session: Session, alerts: Sequence[AlertRow]) -> int:
-    """Adds *alerts* whose unique key is not there yet; returns how many were new."""
+def enqueue(session: Session, alerts: Sequence[SQLModel]) -> int:
+    """Adds *alerts* (values with the fields of the table) whose unique key is not there yet; how many were new."""
     session.flush()  # the events they point to
     connection = session.connection()
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -106,6 +106,52 @@ def acknowledge(session: Session, alert_id: int, *, by: str, at: datetime) -> bo
         .values(state=AlertState.ACKNOWLEDGED, acknowledged_at=at, acknowledged_by=by)
     )
     return session.exec(statement).rowcount == 1
+
+
+def with_code(session: Session, code: str) -> Sequence[AlertRow]:
+    """The alerts with this acknowledgement code: one, but for a collision."""
+    return session.exec(select(AlertRow).where(col(AlertRow.ack_code) == code)).all()
+
+
+def hasten(session: Session, alert_id: int, *, at: datetime) -> bool:
+    """A pending alert that nobody holds now is due *at*. False where it is not pending, or is being sent."""
+    free = or_(col(AlertRow.leased_until).is_(None), col(AlertRow.leased_until) <= at)
+    statement = update(AlertRow).where(col(AlertRow.id) == alert_id, col(AlertRow.state) == AlertState.PENDING)
+    statement = statement.where(free).values(next_attempt_at=at, lease_owner=None, leased_until=None)
+    return session.exec(statement).rowcount == 1
+
+
+def readdress(session: Session, alert_id: int, to: SQLModel, *, worker: str) -> bool:
+    """A pending alert held by *worker* goes to the recipient of *to*; its key and Message-ID stay."""
+    values = to.model_dump(include={"recipient_name", "recipient_email", "language", "payload"})
+    return _change(session, alert_id, worker, **values)
+
+
+def listing(session: Session, *, study_id: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
+    """Every alert of a study and state (None: all), newest first, with what it is about beside it."""
+    query = select(AlertRow).order_by(col(AlertRow.created_at).desc(), col(AlertRow.id).desc())
+    if study_id is not None:
+        query = query.where(col(AlertRow.study_id) == study_id)
+    if state is not None:
+        query = query.where(col(AlertRow.state) == AlertState(state))
+    return [_described(row) for row in session.exec(query)]
+
+
+def detail(session: Session, alert_id: int) -> dict[str, Any] | None:
+    """One alert with every attempt to deliver it, oldest first; None where there is no such alert."""
+    row = session.get(AlertRow, alert_id)
+    if row is None:
+        return None
+    tries = session.exec(
+        select(DeliveryAttempt).where(col(DeliveryAttempt.alert_id) == alert_id).order_by(col(DeliveryAttempt.id))
+    )
+    attempts = [attempt.model_dump(exclude={"id", "alert_id"}) for attempt in tries]
+    return {**_described(row), "payload": dict(row.payload), "attempts": attempts}
+
+
+def _described(row: AlertRow) -> dict[str, Any]:
+    about = {name: row.payload.get(name) for name in ("siteid", "usubjid", "aeseq", "term", "grade", "why")}
+    return {**row.model_dump(exclude={"payload"}), **about}
 
 
 def depth(session: Session, *, now: datetime, failing: int) -> Depth:

@@ -142,7 +142,7 @@ def test_a_refused_row_is_told_with_what_it_says() -> None:
     rejection = Rejection("ae.csv", 12, "AESEQ", "x", "is not a whole number", "Give it one")
     decision, state = decide_refused(rejection, REFUSED, "02")
     assert decision.kind is AlertKind.SAE_ROW_REJECTED
-    assert "ae.csv row 12: AESEQ is not a whole number" in decision.why
+    assert decision.where == "ae.csv row 12: AESEQ is not a whole number"
     assert (state.usubjid, state.aeseq, state.siteid, state.term) == ("S1-02", None, "02", "Bleeding")
     assert state.serious_basis == ("HOSPITALISATION",)
 

@@ -1,0 +1,175 @@
+"""Delivery of what the outbox owes: lease, send, mark. At least once, never marked before it was accepted.
+
+A crash between the server's acceptance and the mark sends the mail again, with the same Message-ID. Tries
+have no end; the delay between them doubles up to ``longest_retry_seconds``. After every
+``failures_before_next_contact`` failures the next contact is told of the stuck mail, by an alert of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from safety_monitor import store
+from safety_monitor.alerts import routing
+from safety_monitor.alerts.email import compose
+from safety_monitor.alerts.routing import Alert
+from safety_monitor.alerts.transport import Receipt, Transport
+from safety_monitor.config import Config, DeliverySettings, Person
+from safety_monitor.store import outbox
+from safety_monitor.study import SettingsError
+from safety_monitor.vocabulary import AlertKind
+
+_RULE = "mail_keeps_failing"
+_NOBODY = "nobody is configured to receive this; add a person with role safety_officer to config.yaml"
+
+
+@dataclass
+class Tally:
+    """What one round did: mails accepted, tries that failed, next contacts told."""
+
+    n_sent: int = 0
+    n_failed: int = 0
+    n_told: int = 0
+
+
+@dataclass(frozen=True)
+class _Leased:
+    """An outbox row as delivery needs it, apart from the session that read it."""
+
+    id: int
+    alert: Alert
+    until: datetime
+
+
+def deliver_due(
+    engine: Engine,
+    transport: Transport,
+    config: Config,
+    now: Callable[[], datetime],
+    worker: str,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Tally:
+    """Sends everything that is due, batch by batch, until nothing is or *stopping* says so.
+
+    *worker* names this process and must be its own: leases are held under it. Safe to run in several
+    processes at once. Database errors are raised; what servers do is recorded.
+    """
+    tally = Tally()
+    while not stopping() and (batch := _lease(engine, config.delivery, now(), worker)):
+        with transport:
+            for leased in batch:
+                if stopping() or now() + timedelta(seconds=config.mail.timeout_seconds) >= leased.until:
+                    break  # a lease that could run out under a slow server: left to whoever leases next
+                _deliver(engine, transport, config, leased, now, worker, tally)
+            else:
+                continue
+        break
+    return tally
+
+
+def retry_delay(n_failures: int, settings: DeliverySettings) -> timedelta:
+    """How long to wait after the *n_failures*-th failure in a row.
+
+    >>> [int(retry_delay(n, DeliverySettings()).total_seconds()) for n in (1, 2, 3, 6, 7, 500)]
+    [60, 120, 240, 1920, 3600, 3600]
+    """
+    doublings = min(n_failures - 1, 32)  # beyond that any delay is the longest
+    return timedelta(seconds=min(settings.first_retry_seconds * 2**doublings, settings.longest_retry_seconds))
+
+
+def acknowledge(engine: Engine, code: str, *, actor: str, at: datetime) -> int | None:
+    """Records that *actor* has seen the alert with this code; its number. None where no sent alert that still
+    waits for it has the code; SettingsError where two have."""
+    wanted = code.strip().upper()
+    with store.transaction(engine, actor=actor, reason=f"acknowledged with code {wanted}", at=at) as session:
+        ids = [row.id for row in outbox.with_code(session, wanted) if row.id is not None]
+        if len(ids) > 1:
+            raise SettingsError(f"alerts {', '.join(map(str, ids))} share the code {wanted}; ask the administrator")
+        return ids[0] if ids and outbox.acknowledge(session, ids[0], by=actor, at=at) else None
+
+
+def retry(engine: Engine, alert_id: int, *, actor: str, at: datetime) -> bool:
+    """Makes an unsent alert due *at*; False where it is not waiting (sent, unknown, or being sent this moment)."""
+    with store.transaction(engine, actor=actor, reason=f"retry of alert {alert_id}", at=at) as session:
+        return outbox.hasten(session, alert_id, at=at)
+
+
+def _lease(engine: Engine, settings: DeliverySettings, at: datetime, worker: str) -> list[_Leased]:
+    with store.transaction(engine, actor=worker, reason="lease of due alerts", at=at) as session:
+        rows = outbox.lease(session, now=at, owner=worker, limit=settings.batch, seconds=settings.lease_seconds)
+        until = at + timedelta(seconds=settings.lease_seconds)
+        return [_Leased(row.id, Alert.model_validate(row.model_dump()), until) for row in rows if row.id is not None]
+
+
+def _deliver(
+    engine: Engine, transport: Transport, config: Config, leased: _Leased, now: Callable[[], datetime],
+    worker: str, tally: Tally,
+) -> None:  # fmt: skip
+    alert = leased.alert
+    if alert.recipient_email == routing.UNADDRESSED:
+        alert = _find_recipient(engine, config, leased, now(), worker)
+    receipt = _send(transport, config, alert)
+    at = now()
+    with store.transaction(engine, actor=worker, reason=f"delivery: {receipt.outcome}", at=at) as session:
+        if receipt.outcome == "accepted":
+            outbox.mark_sent(session, leased.id, worker=worker, at=at, reply=receipt.reply)
+            tally.n_sent += 1
+            return
+        n_failures = alert.n_attempts + 1
+        outbox.mark_failed(
+            session, leased.id, worker=worker, at=at, outcome=receipt.outcome, reply=receipt.reply,
+            next_attempt_at=at + retry_delay(n_failures, config.delivery),
+        )  # fmt: skip
+        tally.n_failed += 1
+        tally.n_told += outbox.enqueue(session, _tell_next(config, leased.id, alert, n_failures, receipt, at))
+
+
+def _send(transport: Transport, config: Config, alert: Alert) -> Receipt:
+    if alert.recipient_email == routing.UNADDRESSED:
+        return Receipt("error", _NOBODY)
+    try:
+        message = compose(alert, config.mail, alert.created_at)
+    except Exception as error:  # one mail that cannot be written must not keep back the others
+        return Receipt("error", f"the mail could not be written: {type(error).__name__}: {error}")
+    return transport.send(message, alert.recipient_email)
+
+
+def _find_recipient(engine: Engine, config: Config, leased: _Leased, at: datetime, worker: str) -> Alert:
+    """The alert, given to whoever has been configured since; as it is where still nobody has."""
+    alert = leased.alert
+    people = routing.readdressed(alert, config)
+    if not people:
+        return alert
+    first, *others = [routing.copy_for(alert, person, config.mail, at) for person in people]
+    found = {name: getattr(first, name) for name in ("recipient_name", "recipient_email", "language", "payload")}
+    alert = alert.model_copy(update=found)
+    with store.transaction(engine, actor=worker, reason=f"alert {leased.id} has found a recipient", at=at) as session:
+        outbox.readdress(session, leased.id, alert, worker=worker)
+        outbox.enqueue(session, others)
+    return alert
+
+
+def _tell_next(
+    config: Config, alert_id: int, alert: Alert, n_failures: int, receipt: Receipt, at: datetime
+) -> list[Alert]:
+    """Alerts about *alert* being stuck, at every full count of failures; none about such an alert itself."""
+    step, remainder = divmod(n_failures, config.delivery.failures_before_next_contact)
+    if remainder or alert.kind is AlertKind.ALERT_UNDELIVERED:
+        return []
+    stuck = {
+        "alert": alert_id, "name": alert.recipient_name, "email": alert.recipient_email,
+        "n_failures": n_failures, "reply": receipt.reply,
+    }  # fmt: skip
+    contacts: tuple[Person, ...] = routing.next_contacts(config.people, alert.study_id, alert.recipient_email, step)
+    return [
+        routing.owe(
+            person, ("undelivered", alert.unique_key), sender=config.mail, kind=AlertKind.ALERT_UNDELIVERED,
+            rule_id=_RULE, payload={**alert.payload, "stuck": stuck, "changes": []}, at=at,
+            study_id=alert.study_id, event_id=alert.event_id, event_version=alert.event_version,
+        )
+        for person in contacts
+    ]  # fmt: skip
