@@ -1,8 +1,10 @@
 """The dictionary: 26 classes, 790 terms, their MedDRA codes and the grades that exist for each.
 
 Authority: NCI CTCAE v4.03 (14 June 2010), the published cells; MedDRA 12.0 codes as CTCAE prints them.
-Names are found whatever their case, spacing or British spelling; verbatim text is coded by exact name, then
-synonym, then likeness above a threshold. What is not alike enough is not coded: a person decides.
+Names are found whatever their case, spacing or British spelling. Verbatim text is coded by exact name or
+synonym, then without words of severity, then with slips of the pen corrected; a word that the dictionary
+knows is never altered, so that *increased* cannot become *decreased*. What remains is not coded: a person
+decides. Every number, synonym and rule of spelling is data (``data/coding.toml``, ``data/synonyms.csv``).
 
 >>> term("hypertension").grades
 (1, 2, 3, 4, 5)
@@ -10,6 +12,8 @@ synonym, then likeness above a threshold. What is not alike enough is not coded:
 ('Diarrhea', 'Anemia')
 >>> code("low platelets").term.name
 'Platelet count decreased'
+>>> code("Fibrinogen increased").term is None
+True
 """
 
 from __future__ import annotations
@@ -18,19 +22,21 @@ import csv
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import product
+from math import log
+from typing import Any
 
-from rapidfuzz import fuzz, process
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 
 class UnknownTerm(LookupError):
-    """Not a CTCAE v4.03 term; the message names the nearest ones."""
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
+    """Not a CTCAE v4.03 term; the message names up to three that are near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """What a verbatim text was coded to: ``score`` 0–100; no term where nothing is alike enough."""
+    """What a verbatim text was coded to, for a person to check.
+
+    ``score``: 0 to 100, likeness of the text to ``term``, or to ``runner_up`` where there is no term.
+    ``runner_up``: the next term in likeness; where nothing was coded, the nearest one, if any.
+    """
 
     term: Term | None
     score: float
@@ -78,89 +88,179 @@ def socs() -> tuple[str, ...]:
 
 
 def term(name_or_code: str | int) -> Term:
-    """The term of that name or MedDRA code; UnknownTerm names the nearest ones."""
+    """The term of that name or MedDRA code; synonyms are for :func:`code`.
+
+    Raises UnknownTerm, which names up to three near terms.
+    """
     text = str(name_or_code).strip()
-    found = _by_code().get(int(text)) if text.isdecimal() else _by_name().get(normal(text))
+    found = _by_code().get(text) or _by_name().get(normal(text))
     if found is None:
-        near = [coded.name for coded in search(text, limit=3)]
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise UnknownTerm(f"{text!r} is not a CTCAE v4.03 term{hint}")
+        near = " or ".join(repr(each.name) for each in search(text, limit=3))
+        raise UnknownTerm(f"{text!r} is not a CTCAE v4.03 term" + (f"; did you mean {near}?" if near else ""))
     return found
 
 
 def search(text: str, limit: int = 10) -> list[Term]:
-    """Terms that fit *text*, best first: by their names and by the synonyms that lead to them."""
-    wanted = normal(text)
-    if not wanted:
-        return []
-    best: dict[str, float] = {}
-    limits = _settings()
-    for phrase, score, _ in process.extract(wanted, list(_phrases()), scorer=_likeness, limit=10 * limit):
-        if score >= limits["search_at_least"]:
-            name = _phrases()[phrase].name
-            best[name] = max(best.get(name, 0.0), score)
-    for phrase, found in _phrases().items():
-        if wanted in phrase:
-            contained = 90 + 10 * len(wanted) / len(phrase)
-            best[found.name] = max(best.get(found.name, 0.0), contained)
-    ranked = sorted(best, key=lambda name: (-best[name], name))
-    return [_by_name()[normal(name)] for name in ranked[:limit]]
+    """Terms that fit the words of *text*, best first: by their names and the synonyms that lead to them."""
+    return [found for found, _ in _ranked(normal(text))[:limit]]
 
 
+@lru_cache(maxsize=65_536)
 def code(text: str) -> Coding:
-    """The term that a verbatim *text* means: exact name or synonym (score 100), else the likeliest one above
-    the threshold with a clear lead; otherwise none, with what came nearest as runner-up."""
+    """The term that a verbatim *text* means; no term where none, or more than one, could be meant."""
     wanted = normal(text)
-    if not wanted:
-        return Coding(None, 0.0, None)
-    if (exact := _phrases().get(wanted)) is not None:
-        return Coding(exact, 100.0, None)
-    limits = _settings()
-    ranked: dict[str, float] = {}
-    for phrase, score, _ in process.extract(wanted, list(_phrases()), scorer=fuzz.ratio, limit=20):
-        name = _phrases()[phrase].name
-        ranked[name] = max(ranked.get(name, 0.0), score)
-    (first, score), *rest = sorted(ranked.items(), key=lambda pair: (-pair[1], pair[0]))
-    second = _by_name()[normal(rest[0][0])] if rest else None
-    lead = score - (rest[0][1] if rest else 0.0)
-    if score < limits["code_at_least"] or lead < limits["code_lead"] or wanted in _ambiguous():
-        return Coding(None, round(score, 1), _by_name()[normal(first)])
-    return Coding(_by_name()[normal(first)], round(score, 1), second)
-
-
-#: British to American, letter for letter, as the standard spells.
-_SPELLING = (
-    ("oesophag", "esophag"), ("oestr", "estr"), ("oedema", "edema"), ("haem", "hem"), ("anaem", "anem"),
-    ("leukaem", "leukem"), ("aemia", "emia"), ("diarrhoea", "diarrhea"), ("menorrhoea", "menorrhea"),
-    ("dyspnoea", "dyspnea"), ("apnoea", "apnea"), ("paraesth", "paresth"), ("dysaesth", "dysesth"),
-    ("anaesth", "anesth"), ("erythrodysaesth", "erythrodysesth"), ("tumour", "tumor"), ("ischaem", "ischem"),
-    ("caecal", "cecal"), ("faecal", "fecal"), ("foetal", "fetal"), ("gynaec", "gynec"), ("discolour", "discolor"),
-    ("neutropaen", "neutropen"), ("odour", "odor"), ("litre", "liter"), ("coeliac", "celiac"), ("hypoxaem", "hypoxem"),
-    ("thrombocythaem", "thrombocythem"), ("calcaem", "calcem"), ("glycaem", "glycem"), ("kalaem", "kalem"),
-    ("natraem", "natrem"), ("albuminaem", "albuminem"), ("uraem", "urem"), ("behaviour", "behavior"),
-)  # fmt: skip
+    plain = _without_qualifiers(wanted)
+    ranked = _ranked(wanted)
+    rules = _rules()["correction"]
+    if wanted in _meanings():
+        found, score = _meanings()[wanted], 100.0
+    elif plain in _meanings():
+        found, score = _meanings()[plain], float(_rules()["qualifiers"]["score"])
+    else:
+        (found, score), (_, next_score) = _corrections(plain)[:2]
+        if score - next_score < rules["lead"]:
+            found = None
+    if found is None:
+        nearest, score = ranked[0] if ranked else (None, 0.0)
+        return Coding(None, round(score, 1), nearest)
+    return Coding(found, round(score, 1), next((other for other, _ in ranked if other != found), None))
 
 
 def normal(text: str) -> str:
-    """*text* for comparison: one case, one spelling, words only.
+    """*text* for comparison: one case, one spelling, words only; each Chinese character is a word.
 
     >>> normal("  Palmar-Plantar ERYTHRODYSAESTHESIA  syndrome ")
     'palmar plantar erythrodysesthesia syndrome'
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    words = " ".join(re.findall(r"[^\W_]+", folded))
-    for british, american in _SPELLING:
-        words = words.replace(british, american)
-    return words
+    for ours, standard in _rules()["spelling"]["fold"]:
+        folded = folded.replace(ours, standard)
+    return " ".join(re.findall(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+", folded))
 
 
-def _likeness(left: str, right: str, **options: object) -> float:
-    return 0.5 * fuzz.token_set_ratio(left, right) + 0.5 * fuzz.WRatio(left, right)
+def _without_qualifiers(wanted: str) -> str:
+    padded = f" {wanted} "
+    for phrase in _qualifiers():
+        padded = padded.replace(f" {phrase} ", " ")
+    return padded.strip()
+
+
+def _corrections(wanted: str) -> list[tuple[Term | None, float]]:
+    """What *wanted* means with its unknown words corrected, most alike first; ends with two of no likeness.
+
+    The likeness is that of the worst word. None: a phrase that the synonyms refuse to code.
+    """
+    choices = [((word, 100.0),) if word in _phrases_of_word() else _alike(word) for word in wanted.split()]
+    found: dict[Term | None, float] = {}
+    for chosen in product(*choices) if choices else ():
+        key = _bag(word for word, _ in chosen)
+        if key in _bags():
+            meant = _bags()[key]
+            found[meant] = max(found.get(meant, 0.0), min(likeness for _, likeness in chosen))
+    return [*sorted(found.items(), key=lambda each: -each[1]), (None, 0.0), (None, 0.0)]
+
+
+@lru_cache(maxsize=65_536)
+def _alike(word: str) -> tuple[tuple[str, float], ...]:
+    """Words of the dictionary of which *word* may be a misspelling, with likeness 0 to 100, best first."""
+    rules = _rules()["correction"]
+    start = rules["same_start"]
+    if len(word) < rules["shortest_word"] or not word.isalpha() or word in rules["other_words"]:
+        return ()
+    cutoff = rules["at_least"] / 100
+    near = process.extract(
+        word, _long_words(), scorer=OSA.normalized_similarity, score_cutoff=cutoff, limit=None
+    )
+    kept = (
+        (known, 100 * likeness)
+        for known, likeness, _ in near
+        if known[:start] == word[:start] and all(part in known for part in rules["parts"] if part in word)
+    )
+    return tuple(kept)[: rules["n_choices"]]
+
+
+@lru_cache(maxsize=65_536)
+def _ranked(wanted: str) -> tuple[tuple[Term, float], ...]:
+    """Terms by how much of *wanted* their names or synonyms contain, best first; for people, not for coding.
+
+    A word weighs the more, the fewer names have it: *platelet* says more than *increased*.
+    """
+    rules = _rules()["search"]
+    words = wanted.split()
+    matched: defaultdict[str, float] = defaultdict(float)
+    whole = 0.0
+    for word in words:
+        near = dict(_alike(word)) | {word: 100.0}
+        if len(word) >= rules["shortest_start"]:
+            begun = (known for known in _phrases_of_word() if known.startswith(word) and known != word)
+            near |= dict.fromkeys(begun, float(rules["word_start"]))
+        best: defaultdict[str, float] = defaultdict(float)
+        for known, likeness in near.items():
+            for phrase in _phrases_of_word().get(known, ()):
+                best[phrase] = max(best[phrase], likeness)
+        weight = log(1 + len(_meanings()) / max(1, len(best)))
+        whole += weight
+        for phrase, likeness in best.items():
+            matched[phrase] += weight * likeness
+    scores: dict[Term, float] = {}
+    share = rules["coverage_weight"]
+    for phrase, likeness in matched.items():
+        meant = _meanings()[phrase]
+        brevity = 100 * min(1.0, len(words) / (phrase.count(" ") + 1))
+        score = share * likeness / whole + (1 - share) * brevity
+        if meant and score >= rules["at_least"]:
+            scores[meant] = max(scores.get(meant, 0.0), score)
+    return tuple(sorted(scores.items(), key=lambda each: (-each[1], each[0].other_specify, each[0].name)))
 
 
 @cache
-def _by_code() -> Mapping[int, Term]:
-    return {found.meddra_code: found for found in terms()}
+def _meanings() -> Mapping[str, Term | None]:
+    """Normalised names and synonyms, and the term each stands for; None where several could be meant."""
+    synonyms = {
+        normal(row["verbatim"]): _by_name()[normal(row["term"])] if row["term"] else None
+        for row in _rows("synonyms.csv")
+    }
+    return {**synonyms, **_by_name()}
+
+
+@cache
+def _bags() -> Mapping[str, Term | None]:
+    """The same without regard to the order of words; None also where the order decides."""
+    bags: dict[str, Term | None] = {}
+    for phrase, meant in _meanings().items():
+        key = _bag(phrase.split())
+        bags[key] = meant if bags.get(key, meant) == meant else None
+    return bags
+
+
+def _bag(words: Iterable[str]) -> str:
+    return " ".join(sorted(words))
+
+
+@cache
+def _phrases_of_word() -> Mapping[str, tuple[str, ...]]:
+    """The words that the dictionary knows, and the phrases that have each."""
+    index: defaultdict[str, list[str]] = defaultdict(list)
+    for phrase in _meanings():
+        for word in dict.fromkeys(phrase.split()):
+            index[word].append(phrase)
+    return {word: tuple(phrases) for word, phrases in index.items()}
+
+
+@cache
+def _long_words() -> tuple[str, ...]:
+    shortest = _rules()["correction"]["shortest_word"]
+    return tuple(word for word in _phrases_of_word() if len(word) >= shortest and word.isalpha())
+
+
+@cache
+def _qualifiers() -> tuple[str, ...]:
+    return tuple(sorted(map(normal, _rules()["qualifiers"]["phrases"]), key=len, reverse=True))
+
+
+@cache
+def _by_code() -> Mapping[str, Term]:
+    return {str(found.meddra_code): found for found in terms()}
 
 
 @cache
@@ -169,24 +269,8 @@ def _by_name() -> Mapping[str, Term]:
 
 
 @cache
-def _phrases() -> Mapping[str, Term]:
-    """Names and synonyms, normalised, with the term each stands for."""
-    synonyms = {
-        normal(row["verbatim"]): _by_name()[normal(row["term"])] for row in _rows("synonyms.csv") if row["term"]
-    }
-    return {**synonyms, **_by_name()}
-
-
-@cache
-def _ambiguous() -> frozenset[str]:
-    """Verbatims that several terms could mean: listed with no term, never coded by likeness."""
-    return frozenset(normal(row["verbatim"]) for row in _rows("synonyms.csv") if not row["term"])
-
-
-@cache
-def _settings() -> Mapping[str, float]:
-    raw = tomllib.loads(files("ctcae_v403.data").joinpath("coding.toml").read_text("utf-8"))
-    return {name: float(entry["value"]) for name, entry in raw.items()}
+def _rules() -> Mapping[str, Any]:
+    return tomllib.loads(files("ctcae_v403.data").joinpath("coding.toml").read_text("utf-8"))
 
 
 def _rows(name: str) -> list[dict[str, str]]:
