@@ -167,21 +167,22 @@ def doctor(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None
 def list_audit(
     table: Annotated[str | None, typer.Option("--table", help="Only this table.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Only this row.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest last.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Who changed what, when and why."""
+    """Who changed what, when and why; oldest first."""
     from safety_monitor.store import audit as trail
 
     _, engine = opened(config)
     with store.reading(engine) as session:
-        entries = trail.history(session, table_name=table, row_key=key, limit=limit)
+        entries = trail.history(session, table=table, key=key, last=limit)
     if as_json:
         print_json([vars(entry) for entry in entries])
     else:
-        rows = [(e.seq, e.at, e.actor, e.reason, e.table_name, e.row_key, e.action, e.changed) for e in entries]
-        print_table(("seq", "at", "actor", "reason", "table", "row", "action", "changes"), rows)
+        for entry in entries:
+            print(entry)
+        stdout.print(f"{len(entries)} entries (the newest; --limit for more)")
 
 
 @audit.command("verify")

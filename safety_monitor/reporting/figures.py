@@ -96,7 +96,7 @@ def edish(peaks: pl.DataFrame, limits: tuple[float, float] = (3.0, 2.0)) -> Figu
         figure, axes = _axes(6.3, 4.0)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        low, right, top = 0.1, max(20.0, _above(x)), max(10.0, _above(y))
+        low, right, top = 0.1, max(20.0, _above(x)), max(10.0, _above(y))  # room for the labels in the corners
         axes.set_xlim(min(low, _below(x)), right)
         axes.set_ylim(min(low, _below(y)), top)
         axes.axvline(limits[0], color=GREY, linestyle=(0, (4, 2)), linewidth=0.9)
@@ -145,7 +145,7 @@ def term_dots(rows: Sequence[tuple[str, float, float, float, float]]) -> Figure:
         for place, (_, any_grade, low, high, severe) in zip(places, rows, strict=True):
             axes.plot([low, high], [place, place], color=GREY, linewidth=1.0)
             axes.plot([any_grade], [place], marker="o", color=BLUE, markersize=5)
-            axes.plot([severe], [place], marker="D", color=VERMILION, markersize=4)
+            axes.plot([severe], [place], marker="D", color=VERMILION, markersize=4, clip_on=False)
         axes.set_yticks(places, [row[0] for row in rows])
         axes.set_xlim(0, min(100, max(row[3] for row in rows) * 1.05 + 1))
         axes.set_ylim(-0.7, len(rows) - 0.3)
@@ -157,7 +157,7 @@ def term_dots(rows: Sequence[tuple[str, float, float, float, float]]) -> Figure:
 
 
 def _above(values: Any) -> float:
-    return float(values.max()) * 1.3 if len(values) else 1.0
+    return float(values.max()) * 2.2 if len(values) else 1.0
 
 
 def _below(values: Any) -> float:

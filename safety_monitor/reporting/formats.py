@@ -68,7 +68,11 @@ def text(value: object) -> str:
     return UNKNOWN if value is None or value == "" else str(value)
 
 
+def yes_no(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: UNKNOWN}[value]
+
+
 FILTERS = {
     "count": count, "percent": percent, "n_percent": n_percent, "interval": interval, "number": number,
-    "day": day, "text": text,
+    "day": day, "text": text, "yes_no": yes_no,
 }  # fmt: skip

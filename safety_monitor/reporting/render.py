@@ -18,6 +18,7 @@ from weasyprint.text.fonts import FontConfiguration
 
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting import formats
+from safety_monitor.reporting.fonts import font_face_css
 from safety_monitor.reporting.sections import DSMB, Material, Section
 from safety_monitor.reporting.tables import Table, all_tables
 from safety_monitor.resources import resource_dir
@@ -35,7 +36,8 @@ def dsmb_html(snapshot: Snapshot, *, page_size: str = "A4", organisation: str = 
     modules = (importlib.import_module(f"safety_monitor.reporting.sections.{name}") for name in DSMB)
     sections: Sequence[Section] = [module.section(material) for module in modules]
     return environment().get_template("dsmb.html").render(
-        settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size, organisation=organisation
+        settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size, organisation=organisation,
+        fonts=font_face_css(),
     )
 
 

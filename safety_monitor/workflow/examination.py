@@ -15,7 +15,7 @@ from safety_monitor.alerts.transport import open_smtp
 from safety_monitor.config import Config
 from safety_monitor.reporting.fonts import missing_glyphs
 from safety_monitor.store import audit, ledger, outbox
-from safety_monitor.vocabulary import Role
+from safety_monitor.vocabulary import JobStatus, Role
 
 #: A scheduler that beats every 30 s and has been silent this long is taken to be down.
 HEARTBEAT_LIMIT = timedelta(minutes=5)
@@ -42,7 +42,7 @@ def examine(config: Config, now: datetime) -> list[Finding]:
     if database.ok:
         engine = store.connect(config.database_url)
         try:
-            findings += [*_audit(engine), *_outbox(engine, now), *_scheduler(engine, config, now)]
+            findings += [*_audit(engine), *_outbox(engine, config, now), *_scheduler(engine, config, now)]
         finally:
             engine.dispose()
     return findings
@@ -100,25 +100,36 @@ def _audit(engine: Engine) -> Iterator[Finding]:
     yield Finding("audit chain", not faults, faults[0] if faults else "intact", "keep the file as it is and find out who changed it")
 
 
-def _outbox(engine: Engine, now: datetime) -> Iterator[Finding]:
+def _outbox(engine: Engine, config: Config, now: datetime) -> Iterator[Finding]:
     with store.reading(engine) as session:
-        depth = outbox.depth(session, now)
-    late = depth.oldest_unsent_age is not None and depth.oldest_unsent_age > UNSENT_LIMIT
-    seen = f"{depth.n_pending} unsent" + (f", the oldest for {depth.oldest_unsent_age}" if depth.oldest_unsent_age else "")
+        depth = outbox.depth(session, now=now, failing=config.delivery.failures_before_next_contact)
+        nobody = outbox.unaddressed(session)
+    late = depth.oldest_age is not None and depth.oldest_age > UNSENT_LIMIT
+    seen = f"{depth.n_pending} unsent" + (f", the oldest for {_in_words(depth.oldest_age)}" if depth.oldest_age else "")
     yield Finding("outbox", not late, seen, "see safety-monitor alerts list and start safety-monitor run")
     if depth.n_failing:
-        yield Finding("delivery", False, f"{depth.n_failing} alerts keep failing", "see the replies: safety-monitor alerts show ID")
+        remedy = "see the replies: safety-monitor alerts show ID"
+        yield Finding("delivery", False, f"{depth.n_failing} alerts keep failing", remedy)
+    if nobody:
+        remedy = "add people to config.yaml; the next run delivers them"
+        yield Finding("recipients", False, f"{nobody} alerts are owed to nobody", remedy)
 
 
 def _scheduler(engine: Engine, config: Config, now: datetime) -> Iterator[Finding]:
     with store.reading(engine) as session:
         beat = ledger.last_beat(session, "scheduler")
-        failed = ledger.failed(session)
+        last_at = beat.at if beat else None
+        failed = [(run.job, run.period, run.detail) for run in ledger.runs(session) if run.status is JobStatus.FAILED]
     if config.jobs:
-        alive = beat is not None and now - beat < HEARTBEAT_LIMIT
-        seen = f"last heartbeat {beat.isoformat(timespec='seconds')}" if beat else "never started"
+        alive = last_at is not None and now - last_at < HEARTBEAT_LIMIT
+        seen = f"last heartbeat {last_at.isoformat(timespec='seconds')}" if last_at else "never started"
         yield Finding("scheduler", alive, seen, "start it: safety-monitor run (or the systemd unit)")
     else:
         yield Finding("scheduler", True, "no jobs are configured")
-    for run in failed:
-        yield Finding(f"job {run.job}", False, f"{run.period}: {run.detail}", f"run it again: safety-monitor run-job {run.job}")
+    for job, period, detail in failed:
+        yield Finding(f"job {job}", False, f"{period}: {detail}", f"run it again: safety-monitor run-job {job}")
+
+
+def _in_words(age: timedelta) -> str:
+    hours, minutes = divmod(int(age.total_seconds()) // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -243,15 +243,15 @@ def _owed_refusal(rejection: Rejection, row: Row, known: Mapping[str, Subject]) 
 
 
 def code_to_ctcae(aedecod: str | None, aeterm: str) -> tuple[str, str, int] | None:
-    """The CTCAE term of a reported one: AEDECOD where it is one, else the verbatim where it can be coded."""
+    """The CTCAE term of a reported one: AEDECOD where it is one, else AEDECOD or the verbatim where they can be coded."""
+    term: ctcae_v403.Term | None = None
     if aedecod:
         try:
             term = ctcae_v403.term(aedecod)
         except ctcae_v403.UnknownTerm:
-            return None
-        return term.name, term.soc, term.meddra_code
-    coded = ctcae_v403.code(aeterm).term
-    return (coded.name, coded.soc, coded.meddra_code) if coded else None
+            term = ctcae_v403.code(aedecod).term
+    term = term or ctcae_v403.code(aeterm).term
+    return (term.name, term.soc, term.meddra_code) if term else None
 
 
 def opinions_on(

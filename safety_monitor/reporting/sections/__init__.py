@@ -31,9 +31,11 @@ class Material:
 
 @dataclass(frozen=True)
 class Section:
-    """One section: its template's name, heading, the values shown, and whether its pages lie landscape."""
+    """One section: its template's name, heading and the values shown; whether its pages lie landscape, and
+    whether it follows the one before on the same page."""
 
     name: str
     title: str
     values: Mapping[str, Any] = field(default_factory=dict)
     landscape: bool = False
+    flows: bool = False

@@ -23,4 +23,5 @@ def section(material: Material) -> Section:
             "absent": absent,
             "versions": material.snapshot.versions,
         },
+        flows=True,
     )

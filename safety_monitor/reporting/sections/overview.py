@@ -6,4 +6,4 @@ from safety_monitor.reporting.sections import Material, Section
 
 
 def section(material: Material) -> Section:
-    return Section("overview", "Adverse events: overview", {"table": material.tables["overview"]})
+    return Section("overview", "Adverse events: overview", {"table": material.tables["overview"]}, flows=True)

@@ -6,4 +6,4 @@ from safety_monitor.reporting.sections import Material, Section
 
 
 def section(material: Material) -> Section:
-    return Section("rates", "Exposure-adjusted rates", {"table": material.tables["exposure_adjusted"]})
+    return Section("rates", "Exposure-adjusted rates", {"table": material.tables["exposure_adjusted"]}, flows=True)

@@ -23,8 +23,9 @@ def section(material: Material) -> Section:
     if frequent.height and n_treated:
         rows = []
         for row in frequent.iter_rows(named=True):
-            low, high = clopper_pearson(row["n"], n_treated)
-            rows.append((row["PT"], row["pct"], 100 * low, 100 * high, row["ge3_pct"]))
+            interval = clopper_pearson(row["n"], n_treated)
+            assert interval is not None  # somebody was treated
+            rows.append((row["PT"], row["pct"], 100 * interval.lower, 100 * interval.upper, row["ge3_pct"]))
         picture = figures.term_dots(rows)
     return Section(
         "terms",

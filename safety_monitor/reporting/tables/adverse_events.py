@@ -101,8 +101,7 @@ def overview(study: Study) -> Table:
         rows.append((label, count, study.n, share, None, None, None))
     rule = (
         "Subjects with at least one such treatment-emergent event, in per cent of N treated, with exact 95% "
-        "limits; "
-        "events are records. A blank relationship counts as related, a missing grade not as grade 3 or worse."
+        "limits; events are records. A blank relationship counts as related, a missing grade not as grade 3 or worse."
     )
     if study.emergent["aeacn"].null_count() == study.emergent.height and study.emergent.height:
         rule += " Action taken (AEACN) was reported for no event: its rows mean not reported, not none."
@@ -154,9 +153,7 @@ def by_term(name: str, title: str, what: str, records: pl.DataFrame, study: Stud
     )  # fmt: skip
     rule = (
         f"{what}. Each subject once per row, at the worst grade of that row; per cent of N = {study.n} "
-        "treated; "
-        "events are records; gmiss: no grade reported; sae_n: subjects with AESER=Y; rel_n: with a related "
-        "event."
+        "treated; events are records; missing: no grade reported."
     )
     return Table(name, title, frame, rule)
 

@@ -64,10 +64,8 @@ def sites(study: Study) -> Table:
         .select(pl.col(column).cast(dtype) for column, dtype in SITES.items())
     )
     rule = (
-        "Subjects by site; treatment-emergent events of treated subjects (sae: AESER=Y or any criterion); "
-        "missing "
-        "grade, missing relationship (AEREL) and queries over all events of treated subjects, whenever they "
-        "began."
+        "Subjects by site; treatment-emergent events of treated subjects (serious: AESER=Y or any criterion); "
+        "missing grade, missing relationship (AEREL) and queries over all events of treated subjects, whenever they began."
     )
     return Table("sites", "Sites", frame, rule)
 
@@ -111,8 +109,8 @@ def attribution_agreement(study: Study) -> Table:
     name, title = "attribution_agreement", "Causality: investigator and engine"
     levels = COUNTING["engine_related"]["levels"]
     rule = (
-        "Treatment-emergent events that both rated; the engine counts as related from "
-        f"{levels[0].lower()} on; not_rated: one of the two gave no opinion; kappa: Cohen's."
+        "Treatment-emergent events that both rated; the system counts as related from "
+        f"{levels[0].lower()} on; not rated: one of the two gave no opinion."
     )
     rows = []
     for component in study.settings.components:

@@ -68,9 +68,8 @@ def exposure_adjusted(study: Study) -> Table:
         events = poisson_rate(records.height, total)
         rows.append((label, n, incidence.time, *_scaled(incidence), records.height, total, *_scaled(events)))
     rule = (
-        f"eair: subjects with event per {_PER} person-years until the first event; ear: events per {_PER} "
-        "person-years "
-        "of all observation; exact Poisson 95% limits. Observation ends at last treatment + "
+        f"Left: subjects with the event per {_PER} person-years until the first one; right: events per {_PER} "
+        "person-years of all observation; exact Poisson 95% limits. Observation ends at last treatment + "
         f"{study.settings.treatment_emergent.days_after_last} days, death or cut-off, whichever is first."
     )
     if unknown := study.n - periods.height:
@@ -94,8 +93,7 @@ def cif_data(study: Study) -> Table:
     frame = first_high_grade(study).rename({"usubjid": "USUBJID"})
     rule = (
         "Days from first treatment (day 1) to the first treatment-emergent event of grade 3 or worse "
-        "(status 1), "
-        "death without one (2) or end of observation (0)."
+        "(status 1), death without one (2) or end of observation (0)."
     )
     return Table("cif_data_grade3plus", "Time to first event of grade 3 or worse", frame, rule)
 
@@ -116,8 +114,7 @@ def cumulative_incidence(study: Study) -> Table:
             rows.append((day, at_risk, 0, 0, last.incidence, last.lower, last.upper, last.one_minus_km))
     rule = (
         f"Aalen-Johansen over N = {data.height} treated, death without the event competing, 95% limits on "
-        "the "
-        "complementary log-log scale; one_minus_km censors deaths and is given for contrast."
+        "the complementary log-log scale; 1 - KM censors deaths and is given for contrast."
     )
     frame = rows_to_frame(rows, INCIDENCE).sort("day")
     return Table("cumulative_incidence", "Cumulative incidence of grade 3 or worse", frame, rule)

@@ -71,9 +71,8 @@ def worst_grade(study: Study) -> Table:
     """Subjects by their worst grade after baseline."""
     name, title = "lab_worst_grade", "Worst laboratory grade after baseline"
     rule = (
-        "Treated subjects by worst grade after first treatment (N_post: with such a grade; N_both: with a "
-        "baseline "
-        "grade as well). Emergent: worse than the known baseline grade."
+        "Treated subjects by worst grade after first treatment; both: with a grade at baseline as well. "
+        "Worse than baseline: worse than the known baseline grade."
     )
     found = grades(study)
     if found is None:
@@ -113,7 +112,7 @@ def shift(study: Study) -> Table:
 def edish_peaks(study: Study) -> Table:
     """Highest values after first treatment, in multiples of the upper limit of normal."""
     name, title = "edish_peaks", "Liver peaks in multiples of the upper limit of normal"
-    rule = "Highest value after first treatment, each over its own ULN; TA: the higher of ALT and AST."
+    rule = "Highest value after first treatment, each over its own ULN."
     values = _liver(study)
     if values is None:
         return Table.absent(name, title, PEAKS, rule, NO_LABS)
@@ -137,11 +136,8 @@ def hys_law(study: Study) -> Table:
     days = _LIMITS["bilirubin_within_days"]
     rule = (
         f"Candidate: peak ALT or AST >= {ta_at} x ULN and peak bilirubin >= {bili_at} x ULN at any time "
-        "after first "
-        f"treatment; also: both strictly above, on the same day, bilirubin within 0-{days} days after, and "
-        "with peak "
-        f"ALP < {alp_below} x ULN. r_ratio: peak ALT over peak ALP. A candidate is a signal to look, not a "
-        "diagnosis."
+        f"after first treatment; also: both strictly above, on the same day, bilirubin within 0-{days} days after, and "
+        f"with peak ALP < {alp_below} x ULN. R ratio: peak ALT over peak ALP."
     )
     values = _liver(study)
     if values is None:

@@ -49,9 +49,8 @@ def sae_listing(study: Study) -> Table:
         )
     )
     rule = (
-        "Every event with AESER=Y or any seriousness criterion, whenever it began; ast: onset with partial "
-        "dates "
-        "completed; te: treatment-emergent; ser: AESER=Y; ser_any: AESER=Y or any criterion."
+        "Every event with AESER=Y or any seriousness criterion, whenever it began, with its onset "
+        "(partial dates completed) and whether it is treatment-emergent."
     )
     return Table("sae_listing", "Serious adverse events", frame, rule)
 
@@ -76,7 +75,6 @@ def deaths(study: Study) -> Table:
     )
     rule = (
         f"Treated subjects who died, of any cause (N = {study.n}). Days count from the last treatment; a "
-        "missing "
-        "date leaves them empty. fatal_AE: an adverse event of grade 5, with AESDTH=Y or AEOUT=FATAL."
+        "missing date leaves them empty. Fatal event: of grade 5, with AESDTH=Y or with AEOUT=FATAL."
     )
     return Table("deaths", "Deaths", frame, rule)

@@ -46,11 +46,8 @@ def had_event(study: Study, rule: StoppingRule) -> list[bool]:
 def stopping(study: Study) -> Table:
     """One row per configured rule."""
     rule_text = (
-        "Treated subjects, in the order of first treatment and up to n_max, with the event at any time "
-        "since first "
-        "treatment; exact 95% limits; boundary: the count that stops at this number treated; next_trigger: "
-        "the first "
-        "point from here on at which the rule could stop."
+        "Treated subjects, in the order of first treatment and up to the planned maximum, with the event at any "
+        "time since first treatment; exact 95% limits."
     )
     rows = []
     for rule in study.settings.stopping:
@@ -66,7 +63,7 @@ def stopping(study: Study) -> Table:
 
 def stopping_boundary(study: Study) -> Table:
     """The boundary of every rule at every number treated."""
-    rule_text = "Stop when stop_at or more of n_treated subjects had the event; empty: no count stops yet."
+    rule_text = "The trial stops where that many or more of the subjects treated had the event; empty: no count stops yet."
     rows = []
     for rule in study.settings.stopping:
         limit = boundary(rule)
