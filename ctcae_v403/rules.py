@@ -1,0 +1,289 @@
+"""Which numbers are which grade: the laboratory rules of CTCAE v4.03 as rows, and how open readings are settled.
+
+Rows are ``data/lab_rules.toml`` (authority: NCI, CTCAE v4.03, 14 June 2010); no threshold stands in code.
+``fit`` turns the rows of one term into arms whose bounds are in the unit of one result, exactly: the unit that
+the standard prints where the result is in that unit or a multiple of it, else converted from the conventional
+one. Both engines (``grading``, ``frame``) decide from those arms. ``Policy`` names the readings that the text
+leaves open.
+
+>>> fit(ladders_of(units.analyte("HGB"))[0], units.analyte("HGB"), "g/L", Policy()).arms[0].text()
+'< 8.0 g/dL (80 g/L)'
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any, Literal, get_args, get_type_hints
+
+from ctcae_v403 import dictionary, units
+from ctcae_v403.units import Analyte
+
+Basis = Literal["uln", "lln", "absolute", "baseline"]
+CONTEXTS = ("fasting", "anticoagulated", "findings", "baseline_above_uln", "baseline_not_above_uln")
+
+
+class RuleError(ValueError):
+    """A row of the rule table that cannot be: says which, why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the open readings of the text are settled; each switch can be set alone (``study.yaml: lab_policy``)."""
+
+    preset: Literal["standard", "literal"] = "standard"
+    within_normal_range: Literal["zero", "cut_off"] = "zero"
+    baseline_arm: Literal["outside_normal", "as_printed", "off"] = "outside_normal"
+    calcium: Literal["corrected", "as_reported"] = "corrected"
+    same_band: Literal["lower", "higher"] = "lower"
+    fasting: Literal["as_stated", "assume_fasting"] = "as_stated"
+
+    @classmethod
+    def of(cls, settings: str | Mapping[str, str] | Policy | None) -> Policy:
+        """A policy from a preset's name or a mapping of switches. Raises ``ValueError`` naming the nearest known."""
+        if isinstance(settings, Policy):
+            return settings
+        chosen = {"preset": settings} if isinstance(settings, str) else dict(settings or {})
+        known = {name: get_args(kind) for name, kind in get_type_hints(cls).items()}
+        for name, value in chosen.items():
+            _one_of(name, known, "lab_policy switch")
+            _one_of(value, known[name], f"value of lab_policy {name}")
+        return replace(_PRESETS[chosen.get("preset", "standard")], **chosen)  # type: ignore[arg-type]
+
+    def switches(self) -> dict[str, str]:
+        """Every switch with its setting, for the report's policy page."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+_PRESETS = {
+    "standard": Policy(),
+    "literal": Policy("literal", "cut_off", "as_printed", "as_reported", "higher"),
+}
+
+
+def _one_of(word: object, known: Any, what: str) -> None:
+    if word not in known:
+        near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0)
+        raise ValueError(f"unknown {what} {word!r}; did you mean {near[0]!r}? Known: {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One row: value ``operator`` ``coefficient`` × basis + ``offset`` is ``grade``."""
+
+    grade: int
+    basis: Basis
+    operator: Literal[">", ">=", "<", "<="]
+    coefficient: Decimal
+    unit: str | None = None
+    offset: Decimal = Decimal(0)
+    context: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ladder:
+    """The rungs of one term for one or several analytes that share them."""
+
+    term: str
+    analytes: tuple[str, ...]
+    direction: Literal["L", "H"]
+    soc: str
+    rungs: tuple[Rung, ...]
+    limits: Literal["used", "ignored"] = "used"
+    baseline_policy: bool = False
+    population: Literal["adult", "child"] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A rung fitted to a result's unit: the bound is ``factor`` × basis + ``shift`` in that unit.
+
+    ``missing``: why the bound cannot be had (NO_UNIT, UNKNOWN_UNIT). ``gate``: the arm counts only for a value
+    beyond its limit; ``may_be_normal`` (limit unknown: it counts) or ``must_be_abnormal`` (limit unknown: unknown).
+    """
+
+    rung: Rung
+    factor: Fraction
+    shift: Fraction
+    unit: str | None
+    missing: str | None = None
+    gate: Literal["may_be_normal", "must_be_abnormal"] | None = None
+    inside_flagged: bool = False
+
+    def text(self, limit: Fraction | None = None) -> str:
+        """The criterion for a reader: as printed, then in brackets the bound in the unit of the result."""
+        rung = self.rung
+        if rung.basis == "absolute":
+            bound = f"{rung.coefficient}{_suffix(rung.unit)}"
+            same = rung.unit == self.unit or self.shift == Fraction(rung.coefficient)
+            return f"{rung.operator} {bound}" + ("" if same else f" ({plain(self.shift)}{_suffix(self.unit)})")
+        name = "baseline" if rung.basis == "baseline" else rung.basis.upper()
+        times = name if rung.coefficient == 1 else f"{rung.coefficient} × {name}"
+        more = f" + {rung.offset}{_suffix(rung.unit)}" if rung.offset else ""
+        at = "" if limit is None else f" ({plain(self.factor * limit + self.shift)}{_suffix(self.unit)})"
+        return f"{rung.operator} {times}{more}{at}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A ladder in the unit of a result: arms from the worst grade down, printed order within a grade."""
+
+    ladder: Ladder
+    arms: tuple[Arm, ...]
+    converted: bool
+
+
+def plain(number: Fraction, digits: int = 6) -> str:
+    """A number without exponent or trailing zeros, to *digits* significant digits."""
+    text = format(Decimal(f"{float(number):.{digits}g}"), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _suffix(unit: str | None) -> str:
+    return "" if unit in (None, "", "1") else f" {unit}"
+
+
+@cache
+def _document() -> dict[str, Any]:
+    text = resources.files("ctcae_v403").joinpath("data/lab_rules.toml").read_text("utf-8")
+    return tomllib.loads(text, parse_float=Decimal)
+
+
+@cache
+def ladders() -> tuple[Ladder, ...]:
+    """Every ladder of the rule table, checked. Raises ``RuleError`` at the first row that cannot be."""
+    read = tuple(build(row) for row in _document()["ladder"])
+    for ladder in read:
+        check(ladder)
+    return read
+
+
+def not_from_one_number() -> Mapping[str, str]:
+    """Laboratory terms that no single number can grade, with the reason."""
+    return dict(_document()["not_from_one_number"])
+
+
+def calcium_correction(dimension: str) -> Mapping[str, Any]:
+    """``slope reference unit albumin_unit`` for results in mass or amount; decimals."""
+    return dict(_document()["calcium_correction"]["mass" if dimension == "mass" else "amount"])
+
+
+def build(row: Mapping[str, Any]) -> Ladder:
+    """A ladder from a row of the rule file (numbers as ``Decimal`` or ``int``)."""
+    rungs = tuple(
+        Rung(**{**rung, "coefficient": Decimal(rung["coefficient"]), "offset": Decimal(rung.get("offset", 0)),
+                "flags": tuple(rung.get("flags", ()))})
+        for rung in row["rungs"]
+    )  # fmt: skip
+    return Ladder(**{**row, "analytes": tuple(row["analytes"]), "rungs": rungs})
+
+
+@cache
+def ladders_of(analyte: Analyte) -> tuple[Ladder, ...]:
+    """The ladders that a result of this analyte climbs."""
+    return tuple(ladder for ladder in ladders() if analyte.name in ladder.analytes)
+
+
+@lru_cache(maxsize=65_536)
+def fit(ladder: Ladder, analyte: Analyte, unit: str | None, policy: Policy) -> Fitted:
+    """The ladder's arms in *unit* (None: not stated), as far as the policy counts them."""
+    source, per_canonical, missing = _read(analyte, unit)
+    chosen = {(r.grade, r.context): _printed(ladder, r, analyte, source) for r in ladder.rungs}
+    arms: list[Arm] = []
+    converted = False
+    for rung in ladder.rungs:
+        if rung.basis == "baseline" and ladder.baseline_policy and policy.baseline_arm == "off":
+            continue
+        if rung.basis == "absolute" and rung.unit != chosen[rung.grade, rung.context]:
+            continue
+        if rung.context == "baseline_not_above_uln" and policy.baseline_arm == "off":
+            rung = replace(rung, context=None)
+        number = rung.coefficient if rung.basis == "absolute" else rung.offset
+        needs_unit = rung.basis == "absolute" or bool(rung.offset)
+        scale = Fraction(0)
+        if needs_unit and not missing:
+            scale = units.unit(analyte, rung.unit or "")[1] / per_canonical
+            converted |= scale != 1
+        arms.append(
+            Arm(
+                rung=rung,
+                factor=Fraction(0) if rung.basis == "absolute" else Fraction(rung.coefficient),
+                shift=Fraction(number) * scale,
+                unit=unit,
+                missing=missing if needs_unit else None,
+                gate=_gate(ladder, rung, policy),
+                inside_flagged=ladder.limits == "used" and rung.basis in ("absolute", "baseline"),
+            )
+        )
+    return Fitted(ladder, tuple(sorted(arms, key=lambda arm: -arm.rung.grade)), converted)
+
+
+def _gate(ladder: Ladder, rung: Rung, policy: Policy) -> Literal["may_be_normal", "must_be_abnormal"] | None:
+    if rung.basis == "absolute" and ladder.limits == "used" and policy.within_normal_range == "zero":
+        return "may_be_normal"
+    if rung.basis == "baseline" and ladder.baseline_policy and policy.baseline_arm == "outside_normal":
+        return "must_be_abnormal"
+    return None
+
+
+def _read(analyte: Analyte, unit: str | None) -> tuple[units.Unit | None, Fraction, str | None]:
+    """The unit meant, how many canonical units it is, and the reason code where that cannot be told."""
+    if not (unit or "").strip() and not analyte.unitless:
+        return None, Fraction(0), "NO_UNIT"
+    try:
+        return *units.unit(analyte, unit or ""), None
+    except units.UnknownUnit:
+        return None, Fraction(0), "UNKNOWN_UNIT"
+
+
+def _printed(ladder: Ladder, like: Rung, analyte: Analyte, source: units.Unit | None) -> str | None:
+    """Of the units in which an absolute rung is printed: the result's own, one of its kind, else the first."""
+    printed = [r.unit or "" for r in ladder.rungs
+               if r.basis == "absolute" and (r.grade, r.context) == (like.grade, like.context)]  # fmt: skip
+    read = {unit: units.unit(analyte, unit)[0] for unit in printed}
+    own = [u for u in printed if source and (read[u].dimension, read[u].factor) == (source.dimension, source.factor)]
+    kind = [u for u in printed if source and read[u].dimension == _family(source)]
+    return (own or kind or printed or [None])[0]
+
+
+def _family(source: units.Unit) -> str:
+    return "amount" if source.dimension == "equivalent" else source.dimension
+
+
+def check(ladder: Ladder) -> None:
+    """Refuses a ladder whose term or grade does not exist, or whose rungs are empty, out of order or unconvertible."""
+    where = f"lab_rules.toml, {ladder.term} from {', '.join(ladder.analytes)}"
+    term = dictionary.term(ladder.term)
+    for rung in ladder.rungs:
+        if rung.grade not in term.grades:
+            raise RuleError(f"{where}: the term has no grade {rung.grade} (it has {term.grades}); correct the row")
+        if rung.context not in (None, *CONTEXTS):
+            raise RuleError(f"{where}: unknown context {rung.context!r}; known: {', '.join(CONTEXTS)}")
+    for name in ladder.analytes:
+        analyte = units.analyte(name)
+        for unit in {r.unit for r in ladder.rungs if r.unit}:
+            units.unit(analyte, unit)
+    _check_order(ladder, where)
+
+
+def _check_order(ladder: Ladder, where: str) -> None:
+    """Bounds of one kind (basis, unit, context) must move strictly outward with the grade: none empty or crossed."""
+    outward = 1 if ladder.direction == "H" else -1
+    kinds = {(r.basis, r.unit, r.context) for r in ladder.rungs}
+    for kind in kinds:
+        bounds = [((r.coefficient, r.offset), r) for r in ladder.rungs if (r.basis, r.unit, r.context) == kind]
+        bounds.sort(key=lambda pair: pair[1].grade)
+        for (low, a), (high, b) in zip(bounds, bounds[1:], strict=False):
+            step = (high > low) - (high < low)
+            open_end = a.flags and step == 0 and a.operator[0] != b.operator[0]  # printed as "> x", then "<= x"
+            if a.grade < b.grade and step != outward and not open_end:
+                raise RuleError(f"{where}: grade {b.grade} ({b.operator} {high[0]}) is empty or lies inside grade "
+                                f"{a.grade} ({a.operator} {low[0]}); correct the bounds")  # fmt: skip
