@@ -122,6 +122,7 @@ class StudySettings(Settings):
     related: tuple[str, ...] = ("Y",)
     terminology: Literal["ctcae", "meddra"] = "ctcae"
     components: tuple[Component, ...] = ()
+    disease: str | None = None
     lab_policy: str | dict[str, str] = "standard"
     stopping: tuple[StoppingRule, ...] = ()
     accrual: Accrual = Accrual()

@@ -10,6 +10,7 @@ from safety_monitor.attribution.model import (
     Level,
     Piece,
     Weighing,
+    disease_behind,
     weigh,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "Profile",
     "ProfileError",
     "Weighing",
+    "disease_behind",
     "parse",
     "profile",
     "weigh",

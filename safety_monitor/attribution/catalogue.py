@@ -156,10 +156,15 @@ class Found:
 
 
 class Profile(_Data):
-    """Everything known about one cause (see the module docstring)."""
+    """Everything known about one cause (see the module docstring).
+
+    ``population``: the profile of the disease that the patients behind its figures had; it stands behind the
+    events of a study that uses the profile.
+    """
 
     title: str
     kind: Literal["drug", "procedure", "background"]
+    population: str | None = None
     outside_window: float = Field(gt=0, lt=1)
     onset: Onset | None = None
     persistence: Persistence | None = None

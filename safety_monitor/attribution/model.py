@@ -80,7 +80,7 @@ def weigh(
     case: Case,
     components: Sequence[Component],
     *,
-    disease: str = "hcc",
+    disease: str | None = None,
     profiles: Mapping[str, Profile] | None = None,
 ) -> Weighing:
     """Weigh *case* for every component, for the disease (a profile name) and for another cause.
@@ -96,7 +96,8 @@ def weigh(
     else:
         case = replace(case, verbatim=f"{case.term} {case.verbatim}".strip())  # it is only words
     causes = [_component(case, organ_class, part, known, constants) for part in components]
-    for name, wanted in ((DISEASE, disease), (OTHER, "other")):
+    behind = disease or disease_behind(components, known)
+    for name, wanted in ((DISEASE, behind), (OTHER, "other")):
         causes.append(_background(case, organ_class, name, wanted, known, constants))
     if len({cause.name for cause in causes}) != len(causes):
         names = ", ".join(cause.name for cause in causes)
@@ -118,6 +119,12 @@ def _standard_term(term: str) -> dictionary.Term | None:
         return dictionary.term(term)
     except LookupError:
         return None
+
+
+def disease_behind(components: Sequence[Component], profiles: Mapping[str, Profile]) -> str | None:
+    """The disease of the patients that the components' figures rest on; None where no profile says it."""
+    used = (_find(part.profile, profiles) for part in components)
+    return next((profile.population for profile in used if profile and profile.population), None)
 
 
 def _find(name: str | None, profiles: Mapping[str, Profile]) -> Profile | None:
@@ -152,7 +159,7 @@ def _background(
     case: Case,
     organ_class: str | None,
     cause: str,
-    name: str,
+    name: str | None,
     profiles: Mapping[str, Profile],
     constants: Weights,
 ) -> _Cause:
@@ -161,7 +168,8 @@ def _background(
     found = chosen.find(case.term, organ_class=organ_class, verbatim=case.verbatim)
     pieces = [evidence.incidence(cause, case, found.row, found.basis, chosen, constants)]
     if profile is None:
-        what = f"profile {name!r} does not exist, flat figures used"
+        named = f"profile {name!r} does not exist" if name else "no profile of the disease configured"
+        what = f"{named}, flat figures used"
         pieces.append(Piece(cause, what, 1.0, "no profile", "judgement", known=False))
     pieces += evidence.findings(cause, case, Exposure(), organ_class, chosen, constants)
     return _Cause(cause, tuple(pieces), found.basis, True)

@@ -51,11 +51,11 @@ def list_alerts(
         print_json(found)
         return
     rows = [
-        (a["id"], a["kind"], a["state"], a["study_id"], a["usubjid"], a["aeseq"], a["term"], a["recipient_email"],
-         a["created_at"], a["sent_at"], a["n_attempts"])
+        (a["id"], a["kind"], a["state"], f"{a['usubjid']} AE {a['aeseq']}", a["term"], a["recipient_email"],
+         f"{a['created_at']:%Y-%m-%d %H:%M}Z", a["n_attempts"])
         for a in found
     ]  # fmt: skip
-    print_table(("id", "kind", "state", "study", "subject", "AE", "term", "to", "created", "sent", "tries"), rows)
+    print_table(("id", "kind", "state", "event", "term", "to", "created", "tries"), rows)
     stdout.print(f"{len(found)} alerts")
 
 

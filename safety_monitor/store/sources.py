@@ -101,11 +101,24 @@ def mark_deleted(session: Session, study_id: str, domain: str, kept: set[str], t
 
 def add_rejections(
     session: Session, batch_id: int, study_id: str, rejections: Iterable[tuple[Rejection, Row]]
-) -> None:
+) -> int:
+    """Keeps refused rows with their content; how many were not refused in the same way before."""
+    known = set(
+        session.exec(
+            select(RejectionRow.file, RejectionRow.row, RejectionRow.field, RejectionRow.why, RejectionRow.content).where(
+                col(RejectionRow.study_id) == study_id
+            )
+        )
+    )
+    n_new = 0
     for rejection, row in rejections:
-        fields = {name: getattr(rejection, name) for name in Rejection.__slots__}
-        session.add(RejectionRow(batch_id=batch_id, study_id=study_id, content=canonical(row), **fields))
+        content = canonical(row)
+        if (rejection.file, rejection.row, rejection.field, rejection.why, content) not in known:
+            fields = {name: getattr(rejection, name) for name in Rejection.__slots__}
+            session.add(RejectionRow(batch_id=batch_id, study_id=study_id, content=content, **fields))
+            n_new += 1
     session.flush()
+    return n_new
 
 
 def domain_rows(session: Session, study_id: str, domain: str) -> list[Row]:

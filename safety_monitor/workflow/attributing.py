@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from safety_monitor.attribution import DISEASE, OTHER, Case, Challenge, Exposure, Profile, profile, weigh
+from safety_monitor.attribution import (
+    DISEASE,
+    OTHER,
+    Case,
+    Challenge,
+    Exposure,
+    Profile,
+    disease_behind,
+    profile,
+    weigh,
+)
 from safety_monitor.records import Rejection
 from safety_monitor.study import Component
 from safety_monitor.vocabulary import ComponentKind
@@ -100,7 +110,7 @@ def attribute_file(
     out: Path,
     *,
     components: Sequence[Component] | None = None,
-    disease: str = "hcc",
+    disease: str | None = None,
     profiles: Mapping[str, Profile] | None = None,
 ) -> Attributed:
     """Weigh every event of *src* (CSV) and write *out* (CSV), in input order.
@@ -146,11 +156,12 @@ def _component(name: str) -> Component:
 
 
 def _finding_columns(
-    parts: Sequence[Component], disease: str, profiles: Mapping[str, Profile]
+    parts: Sequence[Component], disease: str | None, profiles: Mapping[str, Profile]
 ) -> tuple[str, ...]:
     """The evidence columns of the contract, and those that a profile in use adds."""
     names = dict.fromkeys(_EVIDENCE)
-    for wanted in (*(part.profile for part in parts), disease, "other"):
+    behind = disease or disease_behind(parts, profiles)
+    for wanted in (*(part.profile for part in parts), behind, "other"):
         known = None if wanted is None else profiles.get(wanted) or profile(wanted)
         for rule in known.evidence if known is not None else ():
             if rule.what not in ("dechallenge", "rechallenge"):
@@ -209,7 +220,7 @@ def _output_header(parts: Sequence[Component]) -> list[str]:
 
 
 def _answer(
-    case: Case, parts: Sequence[Component], disease: str, profiles: Mapping[str, Profile] | None
+    case: Case, parts: Sequence[Component], disease: str | None, profiles: Mapping[str, Profile] | None
 ) -> list[str]:
     weighing = weigh(case, parts, disease=disease, profiles=profiles)
     cells = [case.case_id]

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from safety_monitor import store
-from safety_monitor.alerts.transport import open_smtp
+from safety_monitor.alerts.routing import UNADDRESSED
+from safety_monitor.alerts.transport import transport_for
 from safety_monitor.config import Config
 from safety_monitor.reporting.fonts import missing_glyphs
 from safety_monitor.store import audit, ledger, outbox
-from safety_monitor.vocabulary import JobStatus, Role
+from safety_monitor.vocabulary import AlertState, JobStatus, Role
 
 #: A scheduler that beats every 30 s and has been silent this long is taken to be down.
 HEARTBEAT_LIMIT = timedelta(minutes=5)
@@ -103,7 +104,8 @@ def _audit(engine: Engine) -> Iterator[Finding]:
 def _outbox(engine: Engine, config: Config, now: datetime) -> Iterator[Finding]:
     with store.reading(engine) as session:
         depth = outbox.depth(session, now=now, failing=config.delivery.failures_before_next_contact)
-        nobody = outbox.unaddressed(session)
+        waiting = outbox.listing(session, state=AlertState.PENDING.value)
+        nobody = sum(alert["recipient_email"] == UNADDRESSED for alert in waiting)
     late = depth.oldest_age is not None and depth.oldest_age > UNSENT_LIMIT
     seen = f"{depth.n_pending} unsent" + (f", the oldest for {_in_words(depth.oldest_age)}" if depth.oldest_age else "")
     yield Finding("outbox", not late, seen, "see safety-monitor alerts list and start safety-monitor run")

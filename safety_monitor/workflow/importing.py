@@ -36,7 +36,6 @@ from safety_monitor.store.sources import Tally
 from safety_monitor.study import SettingsError, StudySettings
 from safety_monitor.version import SOFTWARE
 
-#: Domains that an import must bring for anything to be decided; others are kept as they are.
 REJECTS_COLUMNS = ("file", "row", "field", "value", "why", "remedy")
 
 
@@ -48,6 +47,7 @@ class ImportResult:
     dry_run: bool
     tallies: dict[str, Tally] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
+    n_new_rejections: int = 0
     events: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "deleted": 0})
     n_alerts: int = 0
     n_queries: int = 0
@@ -100,7 +100,7 @@ def import_paths(
             refused = [pair for read in gathered for pair in read.refused]
             _decide_and_apply(session, config, settings, at, backfill, refused, result)
             sources.close_batch(session, batch, result.tallies.values())
-            if dry_run or not (result.changed or result.rejections or result.n_alerts):
+            if dry_run or not (result.changed or result.n_new_rejections or result.n_alerts):
                 raise _DryRun
     except _DryRun:
         pass
@@ -165,7 +165,7 @@ def _keep_sources(
             format=table.format, encoding=table.encoding, n_rows=table.frame.height,
         )  # fmt: skip
         sources.put(session, study_id, table.domain, file, read.records, tally)
-        sources.add_rejections(session, batch, study_id, read.refused)
+        result.n_new_rejections += sources.add_rejections(session, batch, study_id, read.refused)
         tally.n_rejected += len(read.refused)
         result.rejections += [rejection for rejection, _ in read.refused]
     for domain in complete:
@@ -264,7 +264,7 @@ def opinions_on(
     ]
     if not settings.components:
         return found
-    weighing = weigh(case_of(event, given, settings, imported), settings.components)
+    weighing = weigh(case_of(event, given, settings, imported), settings.components, disease=settings.disease)
     for cause, share in weighing.shares.items():
         name = cause.lower() if cause in (DISEASE, OTHER) else cause
         rationale = weighing.rationale if cause == weighing.leading else ""

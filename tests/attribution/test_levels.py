@@ -52,6 +52,8 @@ def test_a_flat_figure_alone_is_possible_at_most(
     # a term without a figure in any profile, a component without a profile, and nothing else found
     excluded = {"progression_confirmed": False, "other_cause": False, "infection_confirmed": False}
     exposures = {"bare": given(dechallenge, rechallenge)}
-    weighing = weigh(Case("1", "Myositis", exposures=exposures, evidence=excluded), [BARE])
+    weighing = weigh(
+            Case("1", "Myositis", exposures=exposures, evidence=excluded), [BARE], disease="hcc"
+        )
     assert weighing.shares["bare"] > 0.6
     assert weighing.levels["bare"] is level

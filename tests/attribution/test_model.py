@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safety_monitor.attribution import Case, Challenge, Exposure, Level, Weighing, weigh
+from safety_monitor.attribution import Case, Challenge, Exposure, Level, Weighing, disease_behind, weigh
 from safety_monitor.study import Component
 from safety_monitor.vocabulary import ComponentKind
 
@@ -280,3 +280,16 @@ def test_who_leads_and_at_which_level(name: str) -> None:
             cause,
             weighing.rationale,
         )
+
+
+@pytest.mark.parametrize(
+    ("profiles", "behind"),
+    [
+        pytest.param(["ablation", "lenvatinib", "pd1"], "hcc", id="their figures come from liver cancer"),
+        pytest.param([None], None, id="a drug without a profile says nothing of the disease"),
+        pytest.param([], None, id="no component"),
+    ],
+)
+def test_the_disease_behind_a_study_is_that_of_its_profiles(profiles: list[str | None], behind: str | None) -> None:
+    parts = [Component(name=f"c{n}", profile=name) for n, name in enumerate(profiles)]
+    assert disease_behind(parts, {}) == behind
