@@ -1,0 +1,41 @@
+# On a fresh machine: `make demo` or `make test`. Each sets up what it needs; `make help` lists the rest.
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench bench-grading bench-alerts bench-report torture validate-attribution lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' Makefile
+
+setup: ## the Python environment in .venv and the libraries for PDF; quick when nothing changed
+	@sh setup/environment.sh
+	@sh setup/native.sh
+
+demo: setup ## a simulated trial from files to alerts, tables and the DSMB report, in ./demo
+	@$(BIN)/safety-monitor demo --out demo
+
+test: setup ## every check and every test, on SQLite and on PostgreSQL
+	@sh setup/native.sh --with-postgres
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+check: setup ## lint, types, layers
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: bench-grading bench-alerts bench-report ## the three measurements
+
+bench-grading bench-alerts bench-report: bench-%: setup
+	$(BIN)/python bench/bench_$*.py
+
+torture: setup ## damaged files, killed processes, two schedulers
+	$(BIN)/python bench/torture.py
+
+validate-attribution: setup ## attribution against simulated causes
+	$(BIN)/python bench/validate_attribution.py
+
+lock: ## renew requirements.lock after a change of pyproject.toml; UPGRADE=--upgrade for newer versions
+	@sh setup/lock.sh
+
+clean: ## remove the environment, the demonstration and every cache
+	rm -rf .venv .tools demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
