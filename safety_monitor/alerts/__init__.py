@@ -1,3 +1,4 @@
-"""Alerts on their way out: who is written to (``routing``), what the mail says (``email``), how it leaves
-(``transport``). Nothing here decides whether an alert is owed (``rules.escalation``) or keeps it (``store.outbox``).
+"""Alerts on their way out: to whom (``routing``), in which words (``email``), by which way (``transport``).
+
+Whether an alert is owed is decided in ``rules.escalation``; ``store.outbox`` keeps it until it is sent.
 """

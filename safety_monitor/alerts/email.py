@@ -1,8 +1,8 @@
 """The mail of one alert: headers by RFC 5322, a text and an HTML part, in the reader's language.
 
-A mail is a function of its outbox row: composed twice it has the same Message-ID and the same bytes, so that a
-repeat after a crash is recognised as one. It names study, site, subject number, term, grade, seriousness and
-dates, and nothing else of the subject; the layout is ``templates/alerts/mail.*``, the words ``en.toml``, ``zh.toml``.
+A mail is a function of its outbox row: composed twice it has the same Message-ID and the same bytes, so that
+a repeat after a crash is recognised as one. It names study, site, subject number, term, grade, seriousness and
+dates, and nothing else of the subject. Layout: ``templates/alerts/mail.*``; words: ``en.toml``, ``zh.toml``.
 """
 
 from __future__ import annotations
@@ -66,8 +66,11 @@ def words_of(language: str) -> Words:
 def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(resource_dir("templates") / "alerts"),
-        autoescape=select_autoescape(["html"]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _template(name: str) -> Any:

@@ -62,13 +62,19 @@ class Owed:
 
 
 def recipients(
-    decision: AlertDecision, event: EventState, study_id: str, people: Sequence[Person], routes: Sequence[Route]
+    decision: AlertDecision,
+    event: EventState,
+    study_id: str,
+    people: Sequence[Person],
+    routes: Sequence[Route],
 ) -> tuple[Person, ...]:
     """Everybody who is owed a mail, in the order of *people*, each address once; empty where there is nobody.
 
     Without *routes* the default ones apply.
     """
-    roles = {role for route in routes or default_routes() if _fits(route, decision, event) for role in route.roles}
+    roles = {
+        role for route in routes or default_routes() if _fits(route, decision, event) for role in route.roles
+    }
     found = [p for p in people if p.role in roles and _in_study(p, study_id) and _at_site(p, event.siteid)]
     officers = [p for p in people if p.role is Role.SAFETY_OFFICER]
     return _distinct(found or [p for p in officers if _in_study(p, study_id)] or officers)
@@ -79,7 +85,7 @@ def address(owed: Iterable[Owed], settings: StudySettings, config: Config, at: d
     alerts = []
     for item in owed:
         people = recipients(item.decision, item.event, settings.id, config.people, config.routes)
-        facts = _facts(item, settings, at)
+        facts = _facts(item, settings)
         parts = (
             settings.id, item.event.usubjid, item.event.aeseq, item.decision.distinct or item.event.version,
             item.decision.rule_id,
@@ -218,13 +224,16 @@ def _domain(mail: MailSettings) -> str:
     return parseaddr(mail.sender)[1].rpartition("@")[2] or "safety-monitor"
 
 
-def _facts(item: Owed, settings: StudySettings, at: datetime) -> dict[str, Any]:
+def _facts(item: Owed, settings: StudySettings) -> dict[str, Any]:
     """All that a mail may say: no name, no date of birth, no narrative, no verbatim text."""
     event, decision = item.event, item.decision
+    told = ("siteid", "usubjid", "aeseq", "term", "grade", "serious", "fatal", "onset", "outcome")
     return {
-        "siteid": event.siteid, "usubjid": event.usubjid, "aeseq": event.aeseq, "term": event.term, "grade": event.grade,
-        "serious": event.serious, "serious_basis": list(event.serious_basis), "fatal": event.fatal, "onset": event.onset,
-        "outcome": event.outcome, "why": decision.why, "where": decision.where,
+        **{name: getattr(event, name) for name in told},
+        "serious_basis": list(event.serious_basis),
+        "why": decision.why,
+        "where": decision.where,
         "changes": [asdict(change) for change in decision.changes],
-        "recorded_at": at.isoformat(), "timezone": settings.study.timezone, "site_hours": site_hours(),
-    }  # fmt: skip
+        "timezone": settings.study.timezone,
+        "site_hours": site_hours(),
+    }

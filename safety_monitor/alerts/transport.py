@@ -1,7 +1,7 @@
 """How a mail leaves: into a folder, or by SMTP. What comes back is a receipt, never an exception.
 
-``accepted``: the server took responsibility (250 after DATA). ``temporary``: it refused with 4xx; ``permanent``:
-with 5xx. ``error``: it could not be asked, or nobody knows whether it took the mail. Everything that is not
+``accepted``: the server took responsibility (250 after DATA). ``temporary``: it refused with 4xx;
+``permanent``: with 5xx. ``error``: it could not be asked, or nobody knows whether it took the mail. Everything that is not
 ``accepted`` is tried again; the Message-ID makes a mail that went out twice recognisable.
 """
 
@@ -73,13 +73,17 @@ class FolderTransport:
         path = self.folder / _file_name(message)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".", suffix=".part", delete=False) as draft:
+            with tempfile.NamedTemporaryFile(
+                dir=self.folder, prefix=".", suffix=".part", delete=False
+            ) as draft:
                 draft.write(message.as_bytes())
                 draft.flush()
                 os.fsync(draft.fileno())
             Path(draft.name).replace(path)
         except OSError as error:
-            return Receipt("error", f"{path}: {error.strerror or error}; check mail.folder and its permissions")
+            return Receipt(
+                "error", f"{path}: {error.strerror or error}; check mail.folder and its permissions"
+            )
         return Receipt("accepted", str(path))
 
 
@@ -112,7 +116,9 @@ class SmtpTransport:
 
     def send(self, message: EmailMessage, recipient: str) -> Receipt:
         if not recipient.isascii():
-            return Receipt("permanent", f"{recipient} is not an ASCII address; internationalised ones are not sent to")
+            return Receipt(
+                "permanent", f"{recipient} is not an ASCII address; internationalised ones are not sent to"
+            )
         if self._smtp is None and (refused := self._open()) is not None:
             return refused
         assert self._smtp is not None
@@ -154,7 +160,9 @@ class SmtpTransport:
                 if code != 421:
                     smtp.rset()
                 break
-        outcome: Outcome = "accepted" if 200 <= code < 300 else "temporary" if 400 <= code < 500 else "permanent"
+        outcome: Outcome = (
+            "accepted" if 200 <= code < 300 else "temporary" if 400 <= code < 500 else "permanent"
+        )
         return Receipt(outcome, f"{code} {text.decode(errors='replace')}")
 
     def _drop(self) -> None:

@@ -66,8 +66,8 @@ class Change:
 class AlertDecision:
     """One alert that is owed: which rule asks for it, why in one sentence, and all that changed.
 
-    For a refused row, which has no event version, ``where`` says what is wrong with it and ``distinct`` is the
-    hash of its content.
+    For a refused row, which has no event version, ``where`` says what is wrong with it and ``distinct`` is
+    the hash of its content.
     """
 
     kind: AlertKind
@@ -121,7 +121,9 @@ def decide_refused(rejection: Rejection, row: Row, siteid: str | None) -> tuple[
         siteid=siteid,
         verbatim=row.get("AETERM"),
         serious=True,
-        serious_basis=tuple(c.name for c in Seriousness if (row.get(c.value.upper()) or "").strip().upper() == "Y"),
+        serious_basis=tuple(
+            c.name for c in Seriousness if (row.get(c.value.upper()) or "").strip().upper() == "Y"
+        ),
         fatal=Outcome.of(row.get("AEOUT")) is Outcome.FATAL,
         onset=row.get("AESTDTC"),
         outcome=row.get("AEOUT"),
@@ -152,7 +154,7 @@ def changes_between(before: EventState, after: EventState) -> tuple[Change, ...]
 #: Why each rule alerts: the sentence of the log and of the audit. Mails have their own words.
 WHY = {
     "new_serious_event": "A serious event was reported for the first time.",
-    "new_fatal_event_not_flagged_serious": "An event with a fatal outcome was reported without being flagged as serious.",
+    "new_fatal_event_not_flagged_serious": "An event was reported as fatal without being flagged as serious.",
     "serious_event_returned": "A serious event that had been deleted is reported again.",
     "upgraded_to_serious": "An event reported as not serious is now serious.",
     "became_fatal_not_flagged_serious": "An event became fatal without being flagged as serious.",
@@ -175,13 +177,13 @@ _Applies = Callable[[EventState, EventState], bool]
 
 #: What a change of an event already told must touch to be told again; the first that applies names the alert.
 _CHANGE_RULES: Mapping[str, tuple[AlertKind, _Applies]] = {
-    "became_fatal": (AlertKind.SAE_CHANGED, lambda before, after: _ended(after) and not _ended(before)),
-    "upgraded_to_serious": (AlertKind.SAE_UPGRADED, lambda before, after: after.serious and not before.serious),
-    "no_longer_serious": (AlertKind.SAE_DOWNGRADED, lambda before, after: before.serious and not after.serious),
-    "no_longer_fatal": (AlertKind.SAE_CHANGED, lambda before, after: _ended(before) and not _ended(after)),
-    "grade_changed": (AlertKind.SAE_CHANGED, lambda before, after: before.grade != after.grade),
+    "became_fatal": (AlertKind.SAE_CHANGED, lambda old, new: _ended(new) and not _ended(old)),
+    "upgraded_to_serious": (AlertKind.SAE_UPGRADED, lambda old, new: new.serious and not old.serious),
+    "no_longer_serious": (AlertKind.SAE_DOWNGRADED, lambda old, new: old.serious and not new.serious),
+    "no_longer_fatal": (AlertKind.SAE_CHANGED, lambda old, new: _ended(old) and not _ended(new)),
+    "grade_changed": (AlertKind.SAE_CHANGED, lambda old, new: old.grade != new.grade),
     "criteria_changed": (
-        AlertKind.SAE_CHANGED, lambda before, after: set(before.serious_basis) != set(after.serious_basis)
+        AlertKind.SAE_CHANGED, lambda old, new: set(old.serious_basis) != set(new.serious_basis)
     ),
 }  # fmt: skip
 

@@ -55,6 +55,18 @@ def runs(session: Session, job: str | None = None) -> Sequence[JobRun]:
     return session.exec(query if job is None else query.where(col(JobRun.job) == job)).all()
 
 
+def unfinished(session: Session, job: str | None = None) -> Sequence[JobRun]:
+    """The rows that are running or failed, of one job or of all, by job and period."""
+    query = select(JobRun).where(col(JobRun.status) != JobStatus.DONE)
+    query = query.order_by(col(JobRun.job), col(JobRun.period))
+    return session.exec(query if job is None else query.where(col(JobRun.job) == job)).all()
+
+
+def failed(session: Session) -> Sequence[JobRun]:
+    """The periods whose last try failed, by job and period."""
+    return [row for row in unfinished(session) if row.status is JobStatus.FAILED]
+
+
 def beat(engine: Engine, name: str, at: datetime, detail: str = "") -> None:
     """*name* is alive at *at*."""
     with transaction(engine, actor=ACTOR, reason="heartbeat", at=at) as session:

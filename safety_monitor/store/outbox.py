@@ -33,7 +33,7 @@ class Depth:
 
 
 def enqueue(session: Session, alerts: Sequence[SQLModel]) -> int:
-    """Adds *alerts* (values with the fields of the table) whose unique key is not there yet; how many were new."""
+    """Adds *alerts* (with the fields of the table) whose unique key is not there yet; how many were new."""
     session.flush()  # the events they point to
     connection = session.connection()
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -116,8 +116,9 @@ def with_code(session: Session, code: str) -> Sequence[AlertRow]:
 def hasten(session: Session, alert_id: int, *, at: datetime) -> bool:
     """A pending alert that nobody holds now is due *at*. False where it is not pending, or is being sent."""
     free = or_(col(AlertRow.leased_until).is_(None), col(AlertRow.leased_until) <= at)
-    statement = update(AlertRow).where(col(AlertRow.id) == alert_id, col(AlertRow.state) == AlertState.PENDING)
-    statement = statement.where(free).values(next_attempt_at=at, lease_owner=None, leased_until=None)
+    statement = update(AlertRow).where(col(AlertRow.id) == alert_id, free)
+    statement = statement.where(col(AlertRow.state) == AlertState.PENDING)
+    statement = statement.values(next_attempt_at=at, lease_owner=None, leased_until=None)
     return session.exec(statement).rowcount == 1
 
 
@@ -127,7 +128,9 @@ def readdress(session: Session, alert_id: int, to: SQLModel, *, worker: str) -> 
     return _change(session, alert_id, worker, **values)
 
 
-def listing(session: Session, *, study_id: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
+def listing(
+    session: Session, *, study_id: str | None = None, state: str | None = None
+) -> list[dict[str, Any]]:
     """Every alert of a study and state (None: all), newest first, with what it is about beside it."""
     query = select(AlertRow).order_by(col(AlertRow.created_at).desc(), col(AlertRow.id).desc())
     if study_id is not None:
@@ -142,10 +145,9 @@ def detail(session: Session, alert_id: int) -> dict[str, Any] | None:
     row = session.get(AlertRow, alert_id)
     if row is None:
         return None
-    tries = session.exec(
-        select(DeliveryAttempt).where(col(DeliveryAttempt.alert_id) == alert_id).order_by(col(DeliveryAttempt.id))
-    )
-    attempts = [attempt.model_dump(exclude={"id", "alert_id"}) for attempt in tries]
+    tries = select(DeliveryAttempt).where(col(DeliveryAttempt.alert_id) == alert_id)
+    tries = tries.order_by(col(DeliveryAttempt.id))
+    attempts = [attempt.model_dump(exclude={"id", "alert_id"}) for attempt in session.exec(tries)]
     return {**_described(row), "payload": dict(row.payload), "attempts": attempts}
 
 

@@ -88,21 +88,29 @@ def acknowledge(engine: Engine, code: str, *, actor: str, at: datetime) -> int |
     with store.transaction(engine, actor=actor, reason=f"acknowledged with code {wanted}", at=at) as session:
         ids = [row.id for row in outbox.with_code(session, wanted) if row.id is not None]
         if len(ids) > 1:
-            raise SettingsError(f"alerts {', '.join(map(str, ids))} share the code {wanted}; ask the administrator")
+            raise SettingsError(
+                f"alerts {', '.join(map(str, ids))} share the code {wanted}; ask the administrator"
+            )
         return ids[0] if ids and outbox.acknowledge(session, ids[0], by=actor, at=at) else None
 
 
 def retry(engine: Engine, alert_id: int, *, actor: str, at: datetime) -> bool:
-    """Makes an unsent alert due *at*; False where it is not waiting (sent, unknown, or being sent this moment)."""
+    """Makes an unsent alert due *at*; False where none waits (sent, unknown, or being sent now)."""
     with store.transaction(engine, actor=actor, reason=f"retry of alert {alert_id}", at=at) as session:
         return outbox.hasten(session, alert_id, at=at)
 
 
 def _lease(engine: Engine, settings: DeliverySettings, at: datetime, worker: str) -> list[_Leased]:
     with store.transaction(engine, actor=worker, reason="lease of due alerts", at=at) as session:
-        rows = outbox.lease(session, now=at, owner=worker, limit=settings.batch, seconds=settings.lease_seconds)
+        rows = outbox.lease(
+            session, now=at, owner=worker, limit=settings.batch, seconds=settings.lease_seconds
+        )
         until = at + timedelta(seconds=settings.lease_seconds)
-        return [_Leased(row.id, Alert.model_validate(row.model_dump()), until) for row in rows if row.id is not None]
+        return [
+            _Leased(row.id, Alert.model_validate(row.model_dump()), until)
+            for row in rows
+            if row.id is not None
+        ]
 
 
 def _deliver(
@@ -145,9 +153,13 @@ def _find_recipient(engine: Engine, config: Config, leased: _Leased, at: datetim
     if not people:
         return alert
     first, *others = [routing.copy_for(alert, person, config.mail, at) for person in people]
-    found = {name: getattr(first, name) for name in ("recipient_name", "recipient_email", "language", "payload")}
+    found = {
+        name: getattr(first, name) for name in ("recipient_name", "recipient_email", "language", "payload")
+    }
     alert = alert.model_copy(update=found)
-    with store.transaction(engine, actor=worker, reason=f"alert {leased.id} has found a recipient", at=at) as session:
+    with store.transaction(
+        engine, actor=worker, reason=f"alert {leased.id} has found a recipient", at=at
+    ) as session:
         outbox.readdress(session, leased.id, alert, worker=worker)
         outbox.enqueue(session, others)
     return alert
@@ -164,7 +176,9 @@ def _tell_next(
         "alert": alert_id, "name": alert.recipient_name, "email": alert.recipient_email,
         "n_failures": n_failures, "reply": receipt.reply,
     }  # fmt: skip
-    contacts: tuple[Person, ...] = routing.next_contacts(config.people, alert.study_id, alert.recipient_email, step)
+    contacts: tuple[Person, ...] = routing.next_contacts(
+        config.people, alert.study_id, alert.recipient_email, step
+    )
     return [
         routing.owe(
             person, ("undelivered", alert.unique_key), sender=config.mail, kind=AlertKind.ALERT_UNDELIVERED,

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_monitor.records import Rejection
-from safety_monitor.rules.escalation import WHY, Change, EventState, changes_between, decide_alerts, decide_refused
+from safety_monitor.rules.escalation import (
+    WHY,
+    Change,
+    EventState,
+    changes_between,
+    decide_alerts,
+    decide_refused,
+)
 from safety_monitor.vocabulary import AlertKind, Seriousness
 
 MILD = EventState(usubjid="S1-01", aeseq=7, siteid="01", term="Pneumothorax", grade=2, version=1, onset="2026-03-02")
