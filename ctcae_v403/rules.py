@@ -6,8 +6,8 @@ the standard prints where the result is in that unit or a multiple of it, else c
 one. Both engines (``grading``, ``frame``) decide from those arms. ``Policy`` names the readings that the text
 leaves open.
 
->>> fit(ladders_of(units.analyte("HGB"))[0], units.analyte("HGB"), "g/L", Policy()).arms[0].text()
-'< 8.0 g/dL (80 g/L)'
+>>> numeric_criteria("Leukocytosis")
+{3: ('Leukocytes > 100000 /mm3',)}
 """
 
 from __future__ import annotations
@@ -164,6 +164,19 @@ def ladders() -> tuple[Ladder, ...]:
     for ladder in read:
         check(ladder)
     return read
+
+
+def numeric_criteria(term: str) -> dict[int, tuple[str, ...]]:
+    """The printed numeric criteria of a term by grade; empty where it has none. Raises ``UnknownTerm``."""
+    name = dictionary.term(term).name
+    found: dict[int, dict[str, None]] = {}
+    for ladder in (each for each in ladders() if each.term == name):
+        for rung in ladder.rungs:
+            text = Arm(rung, Fraction(0), Fraction(rung.coefficient), rung.unit).text()
+            context = f" ({rung.context.replace('_', ' ')})" if rung.context else ""
+            label = units.analyte(ladder.analytes[0]).label
+            found.setdefault(rung.grade, {})[f"{label} {text}{context}"] = None
+    return {grade: tuple(texts) for grade, texts in sorted(found.items())}
 
 
 def not_from_one_number() -> Mapping[str, str]:
