@@ -18,7 +18,7 @@ from weasyprint.text.fonts import FontConfiguration
 
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting import formats
-from safety_monitor.reporting.fonts import font_face_css
+from safety_monitor.reporting.fonts import font_face_css, missing_glyphs
 from safety_monitor.reporting.sections import DSMB, Material, Section
 from safety_monitor.reporting.tables import Table, all_tables
 from safety_monitor.resources import resource_dir
@@ -59,6 +59,7 @@ def _rows_of(table: Table) -> list[dict[str, Any]]:
 def pdf(html: str, identifier: str) -> bytes:
     """*html* printed; garbage collection is off meanwhile (a third of the time goes there otherwise)."""
     base: Path = resource_dir("templates") / "reports"
+    html = _printable(html)
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -70,3 +71,8 @@ def pdf(html: str, identifier: str) -> bytes:
     finally:
         if collecting:
             gc.enable()
+
+
+def _printable(html: str) -> str:
+    """*html* with every character that no font of ours has as its code, ``[U+1F600]``: seen, not an empty box."""
+    return html.translate({ord(character): f"[U+{ord(character):04X}]" for character in missing_glyphs(html)})

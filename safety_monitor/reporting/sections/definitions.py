@@ -19,7 +19,7 @@ def section(material: Material) -> Section:
         "Definitions and policies",
         {
             "settings": material.settings,
-            "policy": ctcae_v403.Policy.of(material.settings.lab_policy).described(),
+            "policy": ctcae_v403.Policy.of(material.settings.lab_policy).switches(),
             "absent": absent,
             "versions": material.snapshot.versions,
         },

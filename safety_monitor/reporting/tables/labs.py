@@ -49,7 +49,9 @@ def grades(study: Study) -> pl.DataFrame | None:
     labs = _treated_labs(study)
     if labs is None:
         return None
-    graded = labs.filter(pl.col("grade").is_not_null(), pl.col("term").is_not_null())
+    # "< 0.2" proves a normal value but is no measurement: it counts only where it is abnormal (> 1000)
+    counts = pl.col("lbstresn").is_not_null() | (pl.col("grade") >= 1)
+    graded = labs.filter(pl.col("grade").is_not_null(), pl.col("term").is_not_null(), counts)
     key = ["term", "usubjid"]
     baseline = (
         graded.filter("is_baseline")
@@ -72,7 +74,8 @@ def worst_grade(study: Study) -> Table:
     name, title = "lab_worst_grade", "Worst laboratory grade after baseline"
     rule = (
         "Treated subjects by worst grade after first treatment; both: with a grade at baseline as well. "
-        "Worse than baseline: worse than the known baseline grade."
+        "Worse than baseline: worse than the known baseline grade. A result given only as below or above a limit "
+        "counts where its grade is 1 or more."
     )
     found = grades(study)
     if found is None:
