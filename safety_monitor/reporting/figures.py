@@ -104,8 +104,9 @@ def edish(peaks: pl.DataFrame, limits: tuple[float, float] = (3.0, 2.0)) -> Figu
         axes.fill_between([limits[0], right], limits[1], top, color=VERMILION, alpha=0.08, linewidth=0)
         axes.scatter(x[~in_corner], y[~in_corner], s=18, facecolors="none", edgecolors=BLUE, linewidths=1.1)
         axes.scatter(x[in_corner], y[in_corner], s=34, marker="D", color=VERMILION, zorder=3)
-        for index in np.flatnonzero(in_corner):
-            axes.annotate(names[index], (x[index], y[index]), xytext=(5, 4), textcoords="offset points", color=VERMILION)
+        for place, index in enumerate(np.flatnonzero(in_corner)):
+            shift = (6, 5) if place % 2 else (6, -11)  # neighbours' labels apart
+            axes.annotate(names[index], (x[index], y[index]), xytext=shift, textcoords="offset points", color=VERMILION)
         _quadrants(axes, x, y, limits, (axes.get_xlim(), axes.get_ylim()))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100]))
@@ -147,7 +148,7 @@ def term_dots(rows: Sequence[tuple[str, float, float, float, float]]) -> Figure:
             axes.plot([any_grade], [place], marker="o", color=BLUE, markersize=5)
             axes.plot([severe], [place], marker="D", color=VERMILION, markersize=4, clip_on=False)
         axes.set_yticks(places, [row[0] for row in rows])
-        axes.set_xlim(0, min(100, max(row[3] for row in rows) * 1.05 + 1))
+        axes.set_xlim(-1, min(101, max(row[3] for row in rows) * 1.05 + 1))
         axes.set_ylim(-0.7, len(rows) - 0.3)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("Subjects (% of the safety population):  ● any grade with 95 % interval   ◆ grade ≥ 3")
