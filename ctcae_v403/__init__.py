@@ -8,25 +8,35 @@ It knows no study and no database, and can be used alone. Grading is imported wh
 looking up a term does not load the units and the frames.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctcae_v403.dictionary import Coding, Term, UnknownTerm, code, search, socs, term, terms
 
+if TYPE_CHECKING:
+    from ctcae_v403.columns import ColumnsError as ColumnsError
+    from ctcae_v403.frame import grade_frame as grade_frame
+    from ctcae_v403.grading import REASONS as REASONS
+    from ctcae_v403.grading import Grading as Grading
+    from ctcae_v403.grading import grade as grade
+    from ctcae_v403.rules import Policy as Policy
+    from ctcae_v403.rules import numeric_criteria as numeric_criteria
+
 __all__ = ["Coding", "Term", "UnknownTerm", "code", "search", "socs", "term", "terms"]
 
-_GRADING = ("rules", "grading", "frame")
-_GRADING_NAMES = frozenset({"REASONS", "ColumnsError", "Policy", "grade", "grade_frame", "numeric_criteria"})
+_GRADING = {
+    "ColumnsError": "columns", "Grading": "grading", "Policy": "rules", "REASONS": "grading", "grade": "grading", "grade_frame": "frame",
+    "numeric_criteria": "rules",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name in _GRADING_NAMES:
-        for module in (f"{__name__}.{each}" for each in _GRADING):
-            if find_spec(module) and hasattr(found := import_module(module), name):
-                return getattr(found, name)
+    if name in _GRADING:
+        return getattr(import_module(f"{__name__}.{_GRADING[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_GRADING_NAMES})
+    return sorted({*globals(), *_GRADING})

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 
 import typer
+from rich.markup import escape
 
 from safety_monitor.cli import dictionary, files, operations, studies
-from safety_monitor.cli.terminal import Refusal, refusals, stderr
+from safety_monitor.cli.terminal import refusals, stderr
 
 app = typer.Typer(
     name="safety-monitor",
@@ -33,6 +34,8 @@ def main() -> None:
     """Entry point of the console script."""
     try:
         app()
-    except refusals() as refusal:
-        stderr.print(f"[bold red]Refused:[/] {refusal}" if not isinstance(refusal, Refusal) else str(refusal))
+    except Exception as error:
+        if not isinstance(error, refusals()):
+            raise
+        stderr.print(f"[bold red]Refused:[/] {escape(str(error))}", markup=True)
         sys.exit(1)

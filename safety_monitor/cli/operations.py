@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor import config as configuration
-from safety_monitor import store
 from safety_monitor.cli.terminal import (
     DEFAULT_CONFIG,
     Actor,
@@ -23,8 +21,19 @@ from safety_monitor.cli.terminal import (
     stdout,
 )
 
+if TYPE_CHECKING:
+    from safety_monitor.config import Config
+
 alerts = typer.Typer(help="The outbox and its delivery log.", no_args_is_help=True)
 audit = typer.Typer(help="The audit: history and its hash chain.", no_args_is_help=True)
+#: What ``alerts show`` prints of an alert, and of the event it is about.
+_SHOWN = (
+    "kind", "state", "study_id", "recipient_name", "recipient_email", "language", "created_at", "next_attempt_at", "n_attempts",
+    "sent_at", "ack_code", "acknowledged_at", "acknowledged_by", "rule_id", "message_id",
+)  # fmt: skip
+_ABOUT = (
+    "siteid", "usubjid", "aeseq", "term", "grade", "serious", "serious_basis", "fatal", "onset", "outcome", "why", "where", "changes",
+)  # fmt: skip
 AlertId = Annotated[int, typer.Argument(metavar="ID", help="Number of the alert.")]
 
 
@@ -42,6 +51,7 @@ def list_alerts(
     as_json: AsJson = False,
 ) -> None:
     """The alerts of the outbox, newest first."""
+    from safety_monitor import store
     from safety_monitor.store import outbox
 
     _, engine = opened(config)
@@ -62,6 +72,7 @@ def list_alerts(
 @alerts.command("show")
 def show_alert(alert_id: AlertId, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """One alert with every attempt to deliver it and the server's reply."""
+    from safety_monitor import store
     from safety_monitor.store import outbox
 
     _, engine = opened(config)
@@ -72,9 +83,12 @@ def show_alert(alert_id: AlertId, config: ConfigPath = DEFAULT_CONFIG, as_json: 
     if as_json:
         print_json(found)
         return
-    attempts = found.pop("attempts")
-    print_table(("field", "value"), [(name, value) for name, value in found.items() if name != "payload"])
-    print_table(("about", ""), list(found["payload"].items()))
+    attempts = found["attempts"]
+    about = found["payload"]
+    rows = [(name.replace("_", " "), found[name]) for name in _SHOWN]
+    rows += [(name.replace("_", " "), about[name]) for name in _ABOUT if about.get(name) not in (None, "", [])]
+    print_table((f"alert {alert_id}", ""), rows)
+    stdout.print()
     print_table(("at", "worker", "outcome", "reply"), [(a["at"], a["worker"], a["outcome"], a["reply"]) for a in attempts])
 
 
@@ -143,13 +157,16 @@ def run_job(
         raise Refusal(f"The job {done.job} failed: {done.detail}")
 
 
-def _require_current(settings: configuration.Config) -> None:
+def _require_current(settings: Config) -> None:
+    from safety_monitor import store
+
     if store.pending(settings.database_url):
         raise store.StoreError("the database is not up to date; run safety-monitor init")
 
 
 def doctor(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Examines database, libraries, fonts, mail, scheduler and outbox."""
+    from safety_monitor import config as configuration
     from safety_monitor.workflow.examination import examine
 
     findings = examine(configuration.load(config), now())
@@ -172,6 +189,7 @@ def list_audit(
     as_json: AsJson = False,
 ) -> None:
     """Who changed what, when and why; oldest first."""
+    from safety_monitor import store
     from safety_monitor.store import audit as trail
 
     _, engine = opened(config)
@@ -188,6 +206,7 @@ def list_audit(
 @audit.command("verify")
 def verify_audit(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Checks the hash chain; exit 1 where it was tampered with."""
+    from safety_monitor import store
     from safety_monitor.store import audit as trail
 
     _, engine = opened(config)

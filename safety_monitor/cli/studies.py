@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from safety_monitor import config as configuration
-from safety_monitor import store
 from safety_monitor.cli.terminal import (
     DEFAULT_CONFIG,
     Actor,
@@ -66,6 +64,9 @@ def demo(
 
 def init(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Creates the database or brings it up to date, and checks the configuration."""
+    from safety_monitor import config as configuration
+    from safety_monitor import store
+
     settings = configuration.load(config)
     pending = store.pending(settings.database_url)
     store.upgrade(settings.database_url)

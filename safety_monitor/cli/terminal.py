@@ -7,20 +7,17 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import Engine
 
-from safety_monitor import config as configuration
-from safety_monitor import store
-from safety_monitor.config import Config
-from safety_monitor.intake import UnreadableFile
-from safety_monitor.store import StoreError
-from safety_monitor.study import SettingsError
+if TYPE_CHECKING:  # commands import what they need: looking up a term must not load the database
+    from sqlalchemy import Engine
+
+    from safety_monitor.config import Config
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="Configuration file.", show_default=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
@@ -39,8 +36,16 @@ class Refusal(Exception):
 def refusals() -> tuple[type[Exception], ...]:
     """The errors whose message is written for the person at the terminal."""
     from ctcae_v403 import UnknownTerm
+    from safety_monitor.attribution import ProfileError
+    from safety_monitor.intake import UnreadableFile
+    from safety_monitor.rules.stopping import StoppingRuleError
+    from safety_monitor.store import StoreError
+    from safety_monitor.study import SettingsError
+    from safety_monitor.workflow.attributing import AttributionFileError
 
-    return (Refusal, SettingsError, UnreadableFile, StoreError, UnknownTerm)
+    return (
+        Refusal, AttributionFileError, ProfileError, SettingsError, StoppingRuleError, StoreError, UnknownTerm, UnreadableFile,
+    )  # fmt: skip
 
 
 def now() -> datetime:
@@ -53,6 +58,9 @@ def actor_or_user(actor: str | None) -> str:
 
 def opened(path: Path) -> tuple[Config, Engine]:
     """The configuration and its database; StoreError where the database is not (up to date)."""
+    from safety_monitor import config as configuration
+    from safety_monitor import store
+
     config = configuration.load(path)
     return config, store.connect(config.database_url)
 
