@@ -10,8 +10,8 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from email.headerregistry import Address
-from email.message import EmailMessage
+from email.headerregistry import Address, HeaderRegistry
+from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from functools import cache
@@ -25,8 +25,19 @@ from safety_monitor.config import MailSettings
 from safety_monitor.resources import resource_dir
 from safety_monitor.vocabulary import AlertKind, Role
 
+
+
+class _Registry(HeaderRegistry):
+    """The standard one makes a new class for every header of every mail: a fifth of the time of composing."""
+
+    @cache  # noqa: B019 - the one instance lives as long as the module
+    def __getitem__(self, name: str) -> type[Any]:
+        made: type[Any] = super().__getitem__(name)
+        return made
+
+
 #: 7bit: no relay on the way has to know 8BITMIME, and signatures survive.
-_POLICY = SMTP.clone(cte_type="7bit")
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_Registry())
 _WITH_SITE_CLOCK = frozenset(
     {AlertKind.SAE_NEW, AlertKind.SAE_UPGRADED, AlertKind.SAE_CHANGED, AlertKind.SAE_ROW_REJECTED}
 )
@@ -49,9 +60,13 @@ def compose(alert: Alert, mail: MailSettings, at: datetime) -> EmailMessage:
     message["Importance"] = "high"
     message["X-Safety-Monitor-Study"] = _one_line(alert.study_id)
     message["X-Safety-Monitor-Alert"] = f"{alert.kind.value}; rule={alert.rule_id}"
-    message.set_content(_template("mail.txt").render(values))
-    message.add_alternative(_template("mail.html").render(values), subtype="html")
-    message.set_boundary(f"=_{alert.message_id.strip('<>').partition('@')[0]}")  # the default one is random
+    message["MIME-Version"] = "1.0"
+    boundary = alert.message_id.strip("<>").partition("@")[0]  # the default one is random
+    message["Content-Type"] = f'multipart/alternative; boundary="=_{boundary}"'
+    for subtype, template in (("plain", "mail.txt"), ("html", "mail.html")):
+        part = MIMEPart(policy=_POLICY)
+        part.set_content(_template(template).render(values), subtype=subtype)
+        message.attach(part)  # type: ignore[arg-type]  # typeshed wants the part to be a whole mail
     return message
 
 
