@@ -6,13 +6,21 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from safety_monitor import store
+from safety_monitor.config import Config
+from safety_monitor.records import Snapshot
+from safety_monitor.workflow.importing import import_paths
+from safety_monitor.workflow.studies import freeze_study, resolve
+
+IMPORTED_AT = datetime(2026, 7, 1, 7, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +38,40 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     store.upgrade(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def imported(
+    shared: Path, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """The SQLite file into which a shared study was imported, once; tests that write must copy it."""
+    folder = tmp_path_factory.mktemp("imported")
+
+    def file_of(name: str) -> Path:
+        path = folder / f"{name}.db"
+        if not path.exists():
+            shutil.copy(sqlite_template, path)
+            engine = store.connect(f"sqlite:///{path}")
+            import_paths(engine, Config(), [shared / "data" / name], actor="tester", at=IMPORTED_AT)
+            engine.dispose()
+        return path
+
+    return file_of
+
+
+@pytest.fixture(scope="session")
+def frozen(imported: Callable[[str], Path]) -> Callable[[str], Snapshot]:
+    """The snapshot of a shared study as imported, at its own cut-off; made once."""
+
+    @cache
+    def snapshot_of(name: str) -> Snapshot:
+        engine = store.connect(f"sqlite:///{imported(name)}")
+        try:
+            return freeze_study(engine, resolve(engine, None), None)
+        finally:
+            engine.dispose()
+
+    return snapshot_of
 
 
 class Cluster:
