@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, SQLModel, col, select, update
 
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Subject
+from safety_monitor.store.session import bulk_insert
 from safety_monitor.store.tables import AdverseEventRow, AssessmentRow, ComponentOpinionRow, SubjectRow
 
 Value = TypeVar("Value", bound=SQLModel)
@@ -78,27 +79,39 @@ def stored_events(session: Session, study_id: str) -> dict[tuple[str, int], Stor
     return stored
 
 
-def put_event(
-    session: Session, event: AdverseEvent, stored: StoredEvent | None, at: datetime, place: tuple[str, int] | None
-) -> tuple[int, int]:
-    """Writes *event* as new, changed or come back; its id and version. The version counts changes of content."""
-    file, number = place or (None, None)
-    if stored is None:
-        row = AdverseEventRow(
-            **event.model_dump(), version=1, first_seen_at=at, changed_at=at, source_file=file, source_row_number=number
-        )
-        session.add(row)
-        session.flush()
-        assert row.id is not None
-        return row.id, 1
-    if stored.event == event and not stored.is_deleted:
-        return stored.id, stored.version
-    row = session.get_one(AdverseEventRow, stored.id)
-    row.sqlmodel_update(event)
-    row.version, row.changed_at, row.is_deleted = stored.version + 1, at, False
-    row.source_file, row.source_row_number = file, number
-    session.flush()
-    return stored.id, row.version
+def put_events(
+    session: Session,
+    events: Sequence[tuple[AdverseEvent, StoredEvent | None]],
+    places: Mapping[tuple[str, int], tuple[str, int]],
+    at: datetime,
+) -> list[tuple[int, int]]:
+    """Writes what is new, changed or come back; id and version of each, in order. The version counts changes.
+
+    ``places``: (file, row) that each event was read from, by its key.
+    """
+    rows: list[AdverseEventRow | StoredEvent] = []
+    for event, stored in events:
+        file, number = places.get(event.key, (None, None))
+        if stored is None:
+            row = AdverseEventRow(
+                **event.model_dump(), version=1, first_seen_at=at, changed_at=at, source_file=file, source_row_number=number
+            )
+            session.add(row)
+        elif stored.event == event and not stored.is_deleted:
+            rows.append(stored)
+            continue
+        else:
+            row = session.get_one(AdverseEventRow, stored.id)
+            row.sqlmodel_update(event)
+            row.version, row.changed_at, row.is_deleted = stored.version + 1, at, False
+            row.source_file, row.source_row_number = file, number
+        rows.append(row)
+    session.flush()  # once: the ids of all new rows
+    placed = []
+    for kept in rows:
+        assert kept.id is not None
+        placed.append((kept.id, kept.version))
+    return placed
 
 
 def mark_event_deleted(session: Session, stored: StoredEvent, at: datetime) -> int:
@@ -109,23 +122,40 @@ def mark_event_deleted(session: Session, stored: StoredEvent, at: datetime) -> i
     return row.version
 
 
-def put_assessment(
-    session: Session, event_id: int, assessment: Assessment, stored: StoredEvent | None, at: datetime, engine_version: str
+def put_assessments(
+    session: Session,
+    assessments: Sequence[tuple[int, Assessment, StoredEvent | None]],
+    at: datetime,
+    engine_version: str,
 ) -> None:
-    if stored is not None and stored.assessment == assessment:
-        return
-    row = AssessmentRow(event_id=event_id, assessed_at=at, engine_version=engine_version, **assessment.model_dump())
-    session.merge(row)
+    """Writes the assessments (by event id) that are new or differ."""
+    new = []
+    for event_id, assessment, stored in assessments:
+        values = {**assessment.model_dump(), "assessed_at": at, "engine_version": engine_version}
+        if stored is None or stored.assessment is None:
+            new.append({"event_id": event_id, **values})
+        elif stored.assessment != assessment:
+            session.exec(update(AssessmentRow).where(col(AssessmentRow.event_id) == event_id).values(**values))
+    bulk_insert(session, AssessmentRow, new)
 
 
 def put_opinions(
-    session: Session, event_id: int, opinions: Sequence[ComponentOpinion], stored: StoredEvent | None, at: datetime
+    session: Session, opinions: Sequence[tuple[int, ComponentOpinion, StoredEvent | None]], at: datetime
 ) -> None:
-    """Writes the opinions that are new or differ."""
-    known = stored.opinions if stored else {}
-    for opinion in opinions:
-        if known.get((opinion.component, opinion.author)) != opinion:
-            session.merge(ComponentOpinionRow(event_id=event_id, at=at, **opinion.model_dump()))
+    """Writes the opinions (by event id) that are new or differ."""
+    new = []
+    for event_id, opinion, stored in opinions:
+        before = stored.opinions.get((opinion.component, opinion.author)) if stored else None
+        if before is None:
+            new.append({"event_id": event_id, **opinion.model_dump(), "at": at})
+        elif before != opinion:
+            row = (
+                col(ComponentOpinionRow.event_id) == event_id,
+                col(ComponentOpinionRow.component) == opinion.component,
+                col(ComponentOpinionRow.author) == opinion.author,
+            )
+            session.exec(update(ComponentOpinionRow).where(*row).values(**opinion.model_dump(), at=at))
+    bulk_insert(session, ComponentOpinionRow, new)
 
 
 def _value(kind: type[Value], row: SQLModel) -> Value:

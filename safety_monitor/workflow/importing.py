@@ -197,32 +197,38 @@ def _decide_and_apply(
         by_subject.setdefault(exposure.usubjid, []).append(exposure)
     known = {subject.usubjid: subject for subject in subjects}
     stored = event_store.stored_events(session, settings.id)
-    places = sources.row_places(session, settings.id, "AE")
+    places = {
+        (usubjid, int(seq)): place
+        for key, place in sources.row_places(session, settings.id, "AE").items()
+        for usubjid, _, seq in [key.rpartition("|")]
+    }
+    placed = event_store.put_events(session, [(event, stored.get(event.key)) for event in current], places, at)
     owed: list[routing.Owed] = []
-    for event in current:
-        before = stored.get(event.key)
-        subject = known.get(event.usubjid)
+    assessments = []
+    opinions: list[tuple[int, ComponentOpinion, StoredEvent | None]] = []
+    for event, (event_id, version) in zip(current, placed, strict=True):
+        before, subject = stored.get(event.key), known.get(event.usubjid)
         assessment = assess(event, subject, settings)
+        held = opinions_on(event, by_subject.get(event.usubjid, ()), settings, imported)
+        assessments.append((event_id, assessment, before))
+        opinions += [(event_id, opinion, before) for opinion in held]
         result.n_queries += len(assessment.queries)
-        opinions = opinions_on(event, by_subject.get(event.usubjid, ()), settings, imported)
-        place = places.get(f"{event.usubjid}|{event.aeseq}")
-        event_id, version = event_store.put_event(session, event, before, at, place)
-        event_store.put_assessment(session, event_id, assessment, before, at, SOFTWARE)
-        event_store.put_opinions(session, event_id, opinions, before, at)
         if before is None:
             result.events["new"] += 1
         elif version != before.version:
             result.events["changed"] += 1
-        after = _state(event, assessment, subject, opinions, version)
+        after = _state(event, assessment, subject, held, version)
         owed += _owed(decide_alerts(_state_before(before, subject), after), after, event_id)
+    event_store.put_assessments(session, assessments, at, SOFTWARE)
+    event_store.put_opinions(session, opinions, at)
     present = {event.key for event in current}
     for key, before in stored.items():
         if key not in present and not before.is_deleted:
             version = event_store.mark_event_deleted(session, before, at)
             result.events["deleted"] += 1
-            after = _state_before(before, known.get(key[0]), deleted=True, version=version)
-            assert after is not None
-            owed += _owed(decide_alerts(_state_before(before, known.get(key[0])), after), after, before.id)
+            gone = _state_before(before, known.get(key[0]), deleted=True, version=version)
+            assert gone is not None
+            owed += _owed(decide_alerts(_state_before(before, known.get(key[0])), gone), gone, before.id)
     for rejection, row in refused:
         if rejection.file and normalise.looks_serious(row) and (row.get("DOMAIN") or "AE") == "AE" and "AESEQ" in row:
             result.refused_serious.append(rejection)
