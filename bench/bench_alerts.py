@@ -2,8 +2,8 @@
 
     python bench/bench_alerts.py [--mails 1000] [--database URL]
 
-The server is aiosmtpd in a process of its own. What the outbox adds is what it promises: each mail composed in
-two parts, leased, sent, and marked with the server's reply in an audited transaction of its own.
+The server is aiosmtpd in a process of its own. What the outbox adds is what it promises: each mail composed
+in two parts, leased, sent, and marked with the server's reply in an audited transaction of its own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def serve(port: int, ready: Any) -> None:
 def owed(n: int, config: Config) -> list[Alert]:
     items = []
     for aeseq in range(n):
-        event = EventState(usubjid="S1-001", aeseq=aeseq, siteid="01", term="Pneumothorax", version=1, serious=True)
+        event = EventState(
+            usubjid="S1-001", aeseq=aeseq, siteid="01", term="Pneumothorax", version=1, serious=True
+        )
         items += [Owed(decision, event, None) for decision in decide_alerts(None, event)]
     return address(items, StudySettings.of({"study": {"id": "S1"}}), config, AT)
 

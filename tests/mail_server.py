@@ -64,7 +64,9 @@ def free_port() -> int:
 
 
 def only_accepts(user: str, password: str) -> Callable[..., AuthResult]:
-    def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: LoginPassword) -> AuthResult:
+    def authenticate(
+        server: Any, session: Any, envelope: Any, mechanism: str, data: LoginPassword
+    ) -> AuthResult:
         good = data.login == user.encode() and data.password == password.encode()
         return AuthResult(success=good, handled=False)
 

@@ -1,4 +1,4 @@
-"""Each slot runs once: after a restart, a week without power, a failure, with two schedulers; and run ends cleanly."""
+"""Each slot runs once: after a week without power, a failure, with two schedulers; run ends cleanly."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def test_a_job_begins_when_it_is_first_seen_and_runs_each_slot_once(engine, cloc
     work, job = Recorder(), daily()
     assert due(engine, job, work, clock) == []
     clock.at = MONDAY
-    assert due(engine, job, work, clock) == [jobs.Done("report", period(0), JobStatus.DONE, f"made {period(0)}")]
+    assert due(engine, job, work, clock) == [
+        jobs.Done("report", period(0), JobStatus.DONE, f"made {period(0)}")
+    ]
     assert due(engine, job, work, clock) == []
     clock.at = MONDAY + DAY
     due(engine, job, work, clock)
@@ -177,7 +179,7 @@ def test_run_job_takes_the_latest_period_and_does_none_twice(engine):
     assert again.detail.startswith("ended at ")
     assert ask(period="2026-03-03").period == period(1)
     assert work.periods == [period(3), period(1)]
-    with pytest.raises(SettingsError, match="no job is called 'other'; jobs of config.yaml: report"):
+    with pytest.raises(SettingsError, match=r"no job is called 'other'; jobs of config\.yaml: report"):
         ask("other")
 
 
@@ -216,7 +218,8 @@ SCHEDULER = textwrap.dedent(
         return ""
 
     for minute in range(13):  # twelve slots, the clock always a little ahead
-        jobs.run_due(engine, Config(), job, {"dsmb_report": work}, lambda: start + timedelta(minutes=minute, seconds=1))
+        now = start + timedelta(minutes=minute, seconds=1)
+        jobs.run_due(engine, Config(), job, {"dsmb_report": work}, lambda: now)
         time.sleep(seconds)
     """
 )
@@ -224,7 +227,15 @@ SCHEDULER = textwrap.dedent(
 
 def test_two_schedulers_in_two_processes_run_each_slot_once(database_url, tmp_path):
     log = tmp_path / "log"
-    command = [sys.executable, "-W", "error::DeprecationWarning:safety_monitor", "-c", SCHEDULER, database_url, str(log)]
+    command = [
+        sys.executable,
+        "-W",
+        "error::DeprecationWarning:safety_monitor",
+        "-c",
+        SCHEDULER,
+        database_url,
+        str(log),
+    ]
     processes = [subprocess.Popen([*command, pause]) for pause in ("0.01", "0.02")]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     lines = log.read_text().splitlines()

@@ -1,8 +1,8 @@
 """The mail of one alert: headers by RFC 5322, a text and an HTML part, in the reader's language.
 
 A mail is a function of its outbox row: composed twice it has the same Message-ID and the same bytes, so that
-a repeat after a crash is recognised as one. It names study, site, subject number, term, grade, seriousness and
-dates, and nothing else of the subject. Layout: ``templates/alerts/mail.*``; words: ``en.toml``, ``zh.toml``.
+a repeat after a crash is recognised as one. It names study, site, subject number, term, grade, seriousness
+and dates, and nothing else of the subject. Layout: ``templates/alerts/mail.*``; words: ``en.toml``, ``zh.toml``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from safety_monitor.alerts.routing import Alert
 from safety_monitor.config import MailSettings
 from safety_monitor.resources import resource_dir
 from safety_monitor.vocabulary import AlertKind, Role
-
 
 
 class _Registry(HeaderRegistry):
@@ -100,7 +99,7 @@ def _values(alert: Alert, words: Words, mail: MailSettings) -> dict[str, Any]:
     grade = payload.get("grade")
     what = payload.get("term") or words["missing"]
     if grade is not None:
-        what += f", {words['label']['grade'].lower()} {grade}"
+        what = words["graded"].format(term=what, grade=grade)
     return {
         "alert": alert,
         "words": words,

@@ -1,8 +1,8 @@
 """How a mail leaves: into a folder, or by SMTP. What comes back is a receipt, never an exception.
 
 ``accepted``: the server took responsibility (250 after DATA). ``temporary``: it refused with 4xx;
-``permanent``: with 5xx. ``error``: it could not be asked, or nobody knows whether it took the mail. Everything that is not
-``accepted`` is tried again; the Message-ID makes a mail that went out twice recognisable.
+``permanent``: with 5xx. ``error``: it could not be asked, or nobody knows whether it took the mail.
+Everything that is not ``accepted`` is tried again; the Message-ID makes a mail that went out twice recognisable.
 """
 
 from __future__ import annotations
@@ -196,10 +196,11 @@ def open_smtp(mail: MailSettings, ca_file: Path | None = None) -> smtplib.SMTP:
 
 
 def _file_name(message: EmailMessage) -> str:
-    """Time and Message-ID: sorts by time, and the same mail has the same name."""
+    """Time, kind and Message-ID: sorts by time, and the same mail has the same name."""
     written = parsedate_to_datetime(message["Date"])
-    local = re.sub(r"[^A-Za-z0-9]", "", str(message["Message-ID"]).partition("@")[0])
-    return f"{written:%Y%m%dT%H%M%SZ}-{local[:20]}.eml"
+    kind, identity = str(message.get("X-Safety-Monitor-Alert", "mail")), str(message["Message-ID"])
+    parts = (kind.partition(";")[0], identity.partition("@")[0][:20])
+    return "-".join([f"{written:%Y%m%dT%H%M%SZ}", *(re.sub(r"\W", "", part) for part in parts)]) + ".eml"
 
 
 def _words(error: Exception) -> str:

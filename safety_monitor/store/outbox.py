@@ -122,6 +122,11 @@ def hasten(session: Session, alert_id: int, *, at: datetime) -> bool:
     return session.exec(statement).rowcount == 1
 
 
+def release(session: Session, alert_id: int, *, worker: str) -> bool:
+    """*worker* gives back what it holds without having tried it."""
+    return _change(session, alert_id, worker, lease_owner=None, leased_until=None)
+
+
 def readdress(session: Session, alert_id: int, to: SQLModel, *, worker: str) -> bool:
     """A pending alert held by *worker* goes to the recipient of *to*; its key and Message-ID stay."""
     values = to.model_dump(include={"recipient_name", "recipient_email", "language", "payload"})

@@ -7,7 +7,7 @@ have no end; the delay between them doubles up to ``longest_retry_seconds``. Aft
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,15 +59,15 @@ def deliver_due(
     processes at once. Database errors are raised; what servers do is recorded.
     """
     tally = Tally()
-    while not stopping() and (batch := _lease(engine, config.delivery, now(), worker)):
+    while not stopping() and (batch := _lease(engine, config, now(), worker)):
         with transport:
-            for leased in batch:
+            for n, leased in enumerate(batch):
                 if stopping() or now() + timedelta(seconds=config.mail.timeout_seconds) >= leased.until:
-                    break  # a lease that could run out under a slow server: left to whoever leases next
+                    _give_back(
+                        engine, batch[n:], now(), worker
+                    )  # before a lease runs out under a slow server
+                    break
                 _deliver(engine, transport, config, leased, now, worker, tally)
-            else:
-                continue
-        break
     return tally
 
 
@@ -100,17 +100,22 @@ def retry(engine: Engine, alert_id: int, *, actor: str, at: datetime) -> bool:
         return outbox.hasten(session, alert_id, at=at)
 
 
-def _lease(engine: Engine, settings: DeliverySettings, at: datetime, worker: str) -> list[_Leased]:
+def _lease(engine: Engine, config: Config, at: datetime, worker: str) -> list[_Leased]:
+    seconds = max(config.delivery.lease_seconds, 2 * config.mail.timeout_seconds)  # one try must fit into it
     with store.transaction(engine, actor=worker, reason="lease of due alerts", at=at) as session:
-        rows = outbox.lease(
-            session, now=at, owner=worker, limit=settings.batch, seconds=settings.lease_seconds
-        )
-        until = at + timedelta(seconds=settings.lease_seconds)
+        rows = outbox.lease(session, now=at, owner=worker, limit=config.delivery.batch, seconds=seconds)
+        until = at + timedelta(seconds=seconds)
         return [
             _Leased(row.id, Alert.model_validate(row.model_dump()), until)
             for row in rows
             if row.id is not None
         ]
+
+
+def _give_back(engine: Engine, batch: Sequence[_Leased], at: datetime, worker: str) -> None:
+    with store.transaction(engine, actor=worker, reason="lease given back", at=at) as session:
+        for leased in batch:
+            outbox.release(session, leased.id, worker=worker)
 
 
 def _deliver(

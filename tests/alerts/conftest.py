@@ -28,7 +28,8 @@ STUDY = StudySettings.of({"study": {"id": "S1", "title": "A study", "timezone": 
 def mail_server() -> ModuleType:
     """tests/mail_server.py"""
     spec = spec_from_file_location("mail_server", Path(__file__).parents[1] / "mail_server.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[spec.name] = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -56,8 +57,8 @@ def person() -> Callable[..., Person]:
 def event() -> Callable[..., EventState]:
     def make(**changes: Any) -> EventState:
         values: dict[str, Any] = {
-            "usubjid": "S1-01-003", "aeseq": 4, "siteid": "01", "term": "Pneumothorax", "version": 1, "grade": 3,
-            "serious": True, "serious_basis": ("HOSPITALISATION",), "onset": "2026-02-27",
+            "usubjid": "S1-01-003", "aeseq": 4, "siteid": "01", "term": "Pneumothorax", "version": 1,
+            "grade": 3, "serious": True, "serious_basis": ("HOSPITALISATION",), "onset": "2026-02-27",
         }  # fmt: skip
         return EventState(**{**values, **changes})
 
@@ -69,7 +70,10 @@ def addressed(person: Any, event: Any) -> Callable[..., Alert]:
     """The alert for the step *before* → *after* (default: a new serious event), to one person."""
 
     def make(
-        before: EventState | None = None, after: EventState | None = None, to: Person | None = None, **config: Any
+        before: EventState | None = None,
+        after: EventState | None = None,
+        to: Person | None = None,
+        **config: Any,
     ) -> Alert:
         to = to or person("Chen", "safety_officer")
         after = after or event()
@@ -95,8 +99,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     openssl(*new, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
     (folder / "names").write_text("subjectAltName=DNS:localhost\n")
     openssl(
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-        "-extfile", "names", "-out", "server.pem",
+        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+        "-days", "2", "-extfile", "names", "-out", "server.pem",
     )  # fmt: skip
     return folder
 

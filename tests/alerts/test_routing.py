@@ -128,7 +128,9 @@ def test_another_event_or_version_is_another_mail(staff, event, study, at, chang
 
 def test_the_same_again_is_the_same_mail_whenever_it_is_decided(staff, event, study, at):
     config = Config(people=staff[2:3], mail=MailSettings(sender="S <s@sponsor.org>"))
-    first, again = (address([owed(event())], study, config, moment)[0] for moment in (at, at.replace(year=2027)))
+    first, again = (
+        address([owed(event())], study, config, moment)[0] for moment in (at, at.replace(year=2027))
+    )
     assert (first.unique_key, first.message_id, first.ack_code) == (
         again.unique_key, again.message_id, again.ack_code
     )  # fmt: skip
@@ -168,7 +170,9 @@ def test_the_next_contact(staff, failing, step, expected):
 
 
 def test_a_refused_row_is_its_own_mail_by_its_content(staff, event, study, at):
-    refused = AlertDecision(AlertKind.SAE_ROW_REJECTED, "refused_row_looks_serious", "why", where="x", distinct="h1")
+    refused = AlertDecision(
+        AlertKind.SAE_ROW_REJECTED, "refused_row_looks_serious", "why", where="x", distinct="h1"
+    )
     state = event(version=0, aeseq=None)
     items = [Owed(refused, state, None), Owed(replace(refused, distinct="h2"), state, None)]
     first, second = address(items, study, Config(people=staff[2:3]), at)

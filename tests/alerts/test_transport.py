@@ -25,7 +25,13 @@ def mailbox(mail_server):
 
 
 def settings(port, **more):
-    values = {"transport": "smtp", "host": "localhost", "port": port, "security": "none", "timeout_seconds": 5}
+    values = {
+        "transport": "smtp",
+        "host": "localhost",
+        "port": port,
+        "security": "none",
+        "timeout_seconds": 5,
+    }
     return MailSettings(sender="Safety <safety@sponsor.org>", **{**values, **more})
 
 
@@ -55,7 +61,9 @@ def test_an_accepted_mail_arrives_whole(mail_server, mailbox, message):
 def test_a_refusal_is_the_recipients_own(mail_server, mailbox, message, where, reply, outcome):
     getattr(mailbox, where)["bad@example.org"] = reply
     with mail_server.serving(mailbox) as port:
-        receipts = sent(SmtpTransport(settings(port)), message, "a@example.org", "bad@example.org", "b@example.org")
+        receipts = sent(
+            SmtpTransport(settings(port)), message, "a@example.org", "bad@example.org", "b@example.org"
+        )
     assert [receipt.outcome for receipt in receipts] == ["accepted", outcome, "accepted"]
     assert receipts[1].reply == reply
     assert [recipient for recipient, _ in mailbox.taken] == ["a@example.org", "b@example.org"]
@@ -111,7 +119,9 @@ def test_a_server_without_starttls_never_gets_the_mail_in_clear(mail_server, mai
 @pytest.mark.parametrize(("password", "outcome"), [("right", "accepted"), ("wrong", "error")])
 def test_log_in(mail_server, mailbox, message, certificate, server_tls, password, outcome):
     check = mail_server.only_accepts("monitor", "right")
-    with mail_server.serving(mailbox, tls_context=server_tls, authenticator=check, auth_required=True) as port:
+    with mail_server.serving(
+        mailbox, tls_context=server_tls, authenticator=check, auth_required=True
+    ) as port:
         mail = settings(port, security="starttls", username="monitor", password=password)
         (receipt,) = sent(SmtpTransport(mail, certificate / "ca.pem"), message, TO)
     assert receipt.outcome == outcome
@@ -153,7 +163,7 @@ def test_the_folder_has_one_file_a_mail_however_often_it_is_sent(tmp_path, addre
     assert {receipt.outcome for receipt in receipts} == {"accepted"}
     files = sorted((tmp_path / "mail" / "box").iterdir())
     assert len(files) == 2
-    assert all(file.name.startswith("20260302T014000Z-") and file.suffix == ".eml" for file in files)
+    assert all(file.name.startswith("20260302T014000Z-sae_new-") and file.suffix == ".eml" for file in files)
     assert message.as_bytes() in {file.read_bytes() for file in files}
 
 

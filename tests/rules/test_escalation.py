@@ -19,7 +19,9 @@ from safety_monitor.rules.escalation import (
 )
 from safety_monitor.vocabulary import AlertKind, Seriousness
 
-MILD = EventState(usubjid="S1-01", aeseq=7, siteid="01", term="Pneumothorax", grade=2, version=1, onset="2026-03-02")
+MILD = EventState(
+    usubjid="S1-01", aeseq=7, siteid="01", term="Pneumothorax", grade=2, version=1, onset="2026-03-02"
+)
 SERIOUS = replace(MILD, serious=True, serious_basis=("HOSPITALISATION",), grade=3)
 FLAGGED = replace(MILD, serious=True)
 FATAL = replace(SERIOUS, fatal=True, grade=5, outcome="FATAL", serious_basis=("DEATH", "HOSPITALISATION"))
@@ -48,7 +50,12 @@ STEPS = [
     (SERIOUS, replace(SERIOUS, grade=2), CHANGED, "grade_changed"),
     (SERIOUS, replace(SERIOUS, grade=None), CHANGED, "grade_changed"),
     (replace(SERIOUS, grade=None), SERIOUS, CHANGED, "grade_changed"),
-    (SERIOUS, replace(SERIOUS, serious_basis=("HOSPITALISATION", "LIFE_THREATENING")), CHANGED, "criteria_changed"),
+    (
+        SERIOUS,
+        replace(SERIOUS, serious_basis=("HOSPITALISATION", "LIFE_THREATENING")),
+        CHANGED,
+        "criteria_changed",
+    ),
     (SERIOUS, replace(SERIOUS, serious_basis=()), CHANGED, "criteria_changed"),
     (SERIOUS, MILD, DOWN, "no_longer_serious"),
     (FATAL, FATAL_UNFLAGGED, DOWN, "no_longer_serious"),
@@ -142,7 +149,14 @@ def test_the_same_state_again_is_never_told(state: EventState) -> None:
     assert decide_alerts(state, state) == ()
 
 
-REFUSED = {"DOMAIN": "AE", "USUBJID": "S1-02", "AESEQ": "x", "AETERM": "Bleeding", "AESER": "Y", "AESHOSP": "Y"}
+REFUSED = {
+    "DOMAIN": "AE",
+    "USUBJID": "S1-02",
+    "AESEQ": "x",
+    "AETERM": "Bleeding",
+    "AESER": "Y",
+    "AESHOSP": "Y",
+}
 
 
 def test_a_refused_row_is_told_with_what_it_says() -> None:
@@ -157,6 +171,8 @@ def test_a_refused_row_is_told_with_what_it_says() -> None:
 def test_the_same_refused_row_is_one_alert_and_a_corrected_one_another() -> None:
     rejection = Rejection("ae.csv", 12, "AESEQ", "x", "is not a whole number", "Give it one")
     first, _ = decide_refused(rejection, REFUSED, None)
-    moved, _ = decide_refused(replace(rejection, file="ae2.csv", row=1), dict(reversed(REFUSED.items())), None)
+    moved, _ = decide_refused(
+        replace(rejection, file="ae2.csv", row=1), dict(reversed(REFUSED.items())), None
+    )
     corrected, _ = decide_refused(rejection, {**REFUSED, "AETERM": "Haemorrhage"}, None)
     assert first.distinct == moved.distinct != corrected.distinct

@@ -56,7 +56,14 @@ def test_slots(cron, zone, after, until, expected):
     assert slots(job(cron, zone), instant(after), instant(until)) == [instant(text) for text in expected]
 
 
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Shanghai")
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Africa/Casablanca",
+    "Asia/Shanghai",
+)
 
 
 @settings(max_examples=60, deadline=None)
