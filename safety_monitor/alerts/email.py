@@ -2,7 +2,8 @@
 
 A mail is a function of its outbox row: composed twice it has the same Message-ID and the same bytes, so that
 a repeat after a crash is recognised as one. It names study, site, subject number, term, grade, seriousness
-and dates, and nothing else of the subject. Layout: ``templates/alerts/mail.*``; words: ``en.toml``, ``zh.toml``.
+and dates, and nothing else of the subject. Layout: ``templates/alerts/mail.*``; words: ``en.toml`` and
+``zh.toml`` beside it.
 """
 
 from __future__ import annotations

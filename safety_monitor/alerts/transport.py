@@ -2,7 +2,7 @@
 
 ``accepted``: the server took responsibility (250 after DATA). ``temporary``: it refused with 4xx;
 ``permanent``: with 5xx. ``error``: it could not be asked, or nobody knows whether it took the mail.
-Everything that is not ``accepted`` is tried again; the Message-ID makes a mail that went out twice recognisable.
+Everything that is not ``accepted`` is tried again; the Message-ID shows a mail that went out twice.
 """
 
 from __future__ import annotations
