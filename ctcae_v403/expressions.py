@@ -12,11 +12,13 @@ from typing import Any
 import narwhals as nw
 
 from ctcae_v403.columns import NONE
-from ctcae_v403.grading import DIGITS, REASONS
-from ctcae_v403.rules import Arm, Fitted, Policy
+from ctcae_v403.grading import REASONS
+from ctcae_v403.rules import DIGITS, Arm, Fitted, Policy
 
 RESULT = ("row", "arm", "code", "mask", "limit")
-FLAG_BITS = ("unit_converted", "within_normal_range", "adult_assumed", "same_band", "calcium_corrected")
+STANDING = ("unit_converted", "adult_assumed")  # flags of every result
+PASSING = ("within_normal_range", "same_band")  # flags of a grade
+FLAG_BITS = (*STANDING, *PASSING, "calcium_corrected")
 BIT = {flag: 1 << place for place, flag in enumerate(FLAG_BITS)}
 CODE = {reason: place for place, reason in enumerate(REASONS)}
 BASES = {"uln": "uln", "lln": "lln", "baseline": "base"}
@@ -33,25 +35,34 @@ def decide(part: nw.DataFrame[Any], fitted: Fitted, assume_fasting: bool, policy
     arms = fitted.arms
     direction = fitted.ladder.direction
     edge = "uln" if direction == "H" else "lln"
-    conditions = [_conditions(arm, edge, assume_fasting) for arm in arms]
     part = part.with_columns(
         _holds(">" if direction == "H" else "<", nw.col(edge)).alias("outside"),
-        *(_all(exprs).alias(f"held{i}") for i, exprs in enumerate(conditions)),
+        *(_all(_conditions(arm, assume_fasting)).alias(f"held{i}") for i, arm in enumerate(arms)),
+        _spoilt(fitted).alias("spoilt"),
     )
-    part = part.with_columns((nw.col(f"held{i}") & _gate(arm)).alias(f"counts{i}") for i, arm in enumerate(arms))
+    gated = [(nw.col(f"held{i}") & _gate(arm)).alias(f"counts{i}") for i, arm in enumerate(arms) if arm.gate]
+    same = [nw.col(f"held{i}").alias(f"counts{i}") for i, arm in enumerate(arms) if not arm.gate]
+    part = part.with_columns(*gated, *same)
     findings = [i for i, arm in enumerate(arms) if arm.rung.context == "findings"]
     used = [i for i in range(len(arms)) if policy.same_band == "higher" or i not in findings]
-    part = part.with_columns(_first(used).alias("arm"), _first(range(len(arms))).alias("worst"))
-    code = nw.lit(NONE) if _complete(part, arms) else _code(arms, used, edge)
-    spoilt, why = _spoilt(fitted)
-    clean = ~spoilt
+    part = part.with_columns(_first(used).alias("arm"), *([_first(range(len(arms))).alias("worst")] * bool(findings)))
+    mask = _mask(fitted, findings)
+    if _complete(part, arms):
+        code = nw.lit(NONE)
+    else:
+        part = part.with_columns(nw.col("arm").replace_strict(*_grades(arms), return_dtype=nw.Int64).alias("level"))
+        code = _code(arms, used)
+    if not part["spoilt"].any():
+        return part.select("row", nw.col("arm").cast(nw.Int64), code.cast(nw.Int64).alias("code"),
+                           mask.cast(nw.Int64).alias("mask"), _limit(arms).alias("limit"))  # fmt: skip
+    clean = ~nw.col("spoilt")
     corrected = _bit("calcium_corrected", nw.col("corrected"))
     return part.select(
         "row",
         nw.when(clean).then(nw.col("arm")).otherwise(nw.lit(-1)).cast(nw.Int64).alias("arm"),
-        nw.when(clean).then(code).otherwise(why).cast(nw.Int64).alias("code"),
-        (nw.when(clean).then(_mask(fitted, findings)).otherwise(nw.lit(0)) + corrected).cast(nw.Int64).alias("mask"),
-        _limit(arms).alias("limit"),
+        nw.when(clean).then(code).otherwise(_why_spoilt(fitted)).cast(nw.Int64).alias("code"),
+        nw.when(clean).then(mask).otherwise(corrected).cast(nw.Int64).alias("mask"),
+        nw.when(clean).then(_limit(arms)).otherwise(nw.lit(0.0)).alias("limit"),
     )
 
 
@@ -74,7 +85,7 @@ def decide_qualified(
         "row",
         nw.when(~same).then(nw.lit(-1)).when("mild").then(nw.col("arm2")).otherwise(nw.col("arm")).alias("arm"),
         nw.when(same).then(nw.col("code")).otherwise(nw.lit(CODE["QUALIFIED"])).alias("code"),
-        nw.when("mild").then(nw.col("mask2")).otherwise(nw.col("mask")).alias("mask"),
+        nw.min_horizontal("mask", "mask2").alias("mask"),  # what is said of both ends
         nw.when("mild").then(nw.col("limit2")).otherwise(nw.col("limit")).alias("limit"),
     )
 
@@ -93,7 +104,7 @@ def _holds(operator: str, bound: nw.Expr) -> nw.Expr:
     return x < bound * (1 - EQUAL) if operator == "<" else x <= bound * (1 + EQUAL)
 
 
-def _conditions(arm: Arm, edge: str, assume_fasting: bool) -> Iterator[nw.Expr]:
+def _conditions(arm: Arm, assume_fasting: bool) -> Iterator[nw.Expr]:
     """What must all hold for the arm as printed: the comparison first."""
     rung = arm.rung
     unknown = nw.lit(None, nw.Boolean)
@@ -150,13 +161,12 @@ def _complete(part: nw.DataFrame[Any], arms: tuple[Arm, ...]) -> bool:
     return not any(part[name].is_null().any() for name in needed)
 
 
-def _code(arms: tuple[Arm, ...], used: list[int], edge: str) -> nw.Expr:
+def _code(arms: tuple[Arm, ...], used: list[int]) -> nw.Expr:
     """The first reason, in ``REASONS`` order, of an arm worse than the deciding one that is unknown."""
-    grade = nw.col("arm").replace_strict(*_grades(arms), return_dtype=nw.Int64)
     found: list[nw.Expr] = []
     for i in used:
         arm = arms[i]
-        reasons = [nw.lit(NONE)]
+        reasons: list[nw.Expr] = []
         if arm.missing:
             reasons.append(nw.lit(CODE[arm.missing]))
         elif arm.rung.basis != "absolute":
@@ -168,8 +178,9 @@ def _code(arms: tuple[Arm, ...], used: list[int], edge: str) -> nw.Expr:
             reasons.append(_where(nw.col("anticoagulated").is_null(), "NO_CONTEXT"))
         if arm.gate == "must_be_abnormal":
             reasons.append(_where(nw.col("outside").is_null(), "NO_LIMIT"))
-        unknown = nw.col(f"counts{i}").is_null() & (grade < arm.rung.grade)
-        found.append(nw.when(unknown).then(nw.min_horizontal(*reasons)).otherwise(nw.lit(NONE)))
+        unknown = nw.col(f"counts{i}").is_null() & (nw.col("level") < arm.rung.grade)
+        if reasons:
+            found.append(nw.when(unknown).then(nw.min_horizontal(*reasons)).otherwise(nw.lit(NONE)))
     return nw.min_horizontal(*found) if found else nw.lit(NONE)
 
 
@@ -191,21 +202,27 @@ def _mask(fitted: Fitted, findings: list[int]) -> nw.Expr:
         mask = mask + _bit("adult_assumed", nw.col("adult").is_null())
     if findings:
         mask = mask + _bit("same_band", nw.col("worst").is_in(findings))
-    return mask
+    return mask + _bit("calcium_corrected", nw.col("corrected"))
 
 
-def _spoilt(fitted: Fitted) -> tuple[nw.Expr, nw.Expr]:
-    """Rows that the ladder cannot take at all (limits that cannot be, another population), and why."""
-    never = nw.lit(False)
-    uln, lln = nw.col("uln"), nw.col("lln")
-    limits = ((uln <= 0) | (lln > uln)).fill_null(False) if fitted.ladder.limits == "used" else never
-    adult = nw.col("adult")
-    other = {
-        None: never,
-        "adult": (~adult).fill_null(False),
-        "child": adult.fill_null(True),
+def _spoilt(fitted: Fitted) -> nw.Expr:
+    """Rows that the ladder cannot take at all: limits that cannot be, another population."""
+    return _bad_limits(fitted) | {
+        None: nw.lit(False),
+        "adult": (~nw.col("adult")).fill_null(False),
+        "child": nw.col("adult").fill_null(True),
     }[fitted.ladder.population]
-    return limits | other, nw.when(limits).then(nw.lit(CODE["INVALID_LIMITS"])).otherwise(nw.lit(CODE["NO_CONTEXT"]))
+
+
+def _why_spoilt(fitted: Fitted) -> nw.Expr:
+    invalid, other = nw.lit(CODE["INVALID_LIMITS"]), nw.lit(CODE["NO_CONTEXT"])
+    return nw.when(_bad_limits(fitted)).then(invalid).otherwise(other)
+
+
+def _bad_limits(fitted: Fitted) -> nw.Expr:
+    if fitted.ladder.limits == "ignored":
+        return nw.lit(False)
+    return ((nw.col("uln") <= 0) | (nw.col("lln") > nw.col("uln"))).fill_null(False)
 
 
 def _limit(arms: tuple[Arm, ...]) -> nw.Expr:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import narwhals as nw
 
 from ctcae_v403 import columns, grading, rules, units
 from ctcae_v403.columns import KEYS, NONE, Columns, ColumnsError
-from ctcae_v403.expressions import CODE, FLAG_BITS, RESULT, decide, decide_qualified
+from ctcae_v403.expressions import CODE, FLAG_BITS, PASSING, STANDING, decide, decide_qualified
 from ctcae_v403.grading import FLOOR_REASONS, REASONS
 from ctcae_v403.rules import Fitted, Policy
 from ctcae_v403.units import Analyte
@@ -84,6 +82,8 @@ def _grade_part(
     if isinstance(analyte, str):
         yield _ungraded(part, CODE[analyte])
         return
+    if analyte.scale and (part["row"] < 0).any():
+        return  # a BASE is a number; a dipstick's is a word
     if analyte.scale:
         part = _reread(part, analyte, data, roles)
     part, note = _corrected(part, analyte, unit, albumin, policy)
@@ -119,7 +119,7 @@ def _ungraded(part: nw.DataFrame[Any], code: int | str) -> nw.DataFrame[Any]:
 
 def _reread(part: nw.DataFrame[Any], analyte: Analyte, data: nw.DataFrame[Any], roles: Columns) -> nw.DataFrame[Any]:
     """Results reported in words (a dipstick's plus signs), from the first text column that has one."""
-    at = (abs(part["row"]) - 1).to_numpy()
+    at = (part["row"] - 1).to_numpy()
     words = data[at].select(
         nw.coalesce(*(nw.when(nw.col(name).cast(nw.String) != "").then(nw.col(name).cast(nw.String))
                       for name in roles.texts)).alias("words")
@@ -202,13 +202,14 @@ def _words(slots: list[_Slot], slot: int, arm: int, code: int, mask: int) -> dic
     kind = slots[slot]
     fired = kind.fitted.arms[arm] if arm >= 0 else None
     reason = None if code == NONE else REASONS[code]
-    flags = [flag for place, flag in enumerate(FLAG_BITS[:-1]) if mask & 1 << place]
+    said = [flag for place, flag in enumerate(FLAG_BITS) if mask & 1 << place]
     graded = reason is None or (fired is not None and reason in FLOOR_REASONS)
-    if graded and reason:
-        flags += ["floor", reason.lower()]
-    if graded and fired:
-        flags += [flag for flag in fired.rung.flags if flag not in flags]
-    if mask & 1 << len(FLAG_BITS) - 1:
+    flags = [flag for flag in said if flag in STANDING]
+    if graded:
+        flags += ["floor", reason.lower()] if reason else []
+        flags += [flag for flag in said if flag in PASSING]
+        flags += [flag for flag in (fired.rung.flags if fired else ()) if flag not in flags]
+    if "calcium_corrected" in said:
         flags.append(kind.note)
     return {
         "ATOXDSC": kind.fitted.ladder.term,

@@ -5,7 +5,7 @@ false, or unknown with a reason (three-valued logic): the worst true rung is the
 when every rung is false. A worse rung that stays unknown for want of a limit, a baseline or a context makes the
 grade a floor (flag ``floor``); for want of a unit or of the exact value there is no grade.
 
-Numbers are the decimals that were reported: binary floats are rounded to ``DIGITS`` significant digits, so that
+Numbers are the decimals that were reported: numbers are rounded to ``rules.DIGITS`` significant digits, so that
 0.7999999999999999 is 0.8.
 
 >>> [(r.term, r.grade, r.criterion) for r in grade("ALT", 250, unit="U/L", uln=40)]
@@ -17,17 +17,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Context, Decimal
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
 from ctcae_v403 import rules, units
-from ctcae_v403.rules import Arm, Fitted, Ladder, Policy
+from ctcae_v403.rules import Arm, Fitted, Policy
 from ctcae_v403.units import Analyte
 
-DIGITS = 12
 ADULT_FROM = 18  # years; CTCAE v4.03 separates adult from pediatric proteinuria without an age, ICH E11 adults
 
 # Why there is no grade. Of several reasons the first in this order is given.
@@ -43,7 +42,7 @@ Known = bool | str  # a bool, or the reason why it is not known
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """One value against one term. ``grade`` is None where ``reason`` says why; ``term`` is empty when no term applies."""
+    """One value against one term. Where ``grade`` is None ``reason`` says why; no term applies: it is empty."""
 
     term: str
     direction: str
@@ -76,13 +75,13 @@ class Reading:
     adult: bool | None = None
     at_baseline: bool = False
 
-    def limit(self, direction: str) -> Fraction | None:
-        return self.uln if direction == "H" else self.lln
+    def base(self, basis: str) -> Fraction | None:
+        """What a rung of that basis multiplies; None where unknown, or for an absolute rung."""
+        return {"uln": self.uln, "lln": self.lln, "baseline": self.baseline}.get(basis)
 
 
 _PATTERN = re.compile(r"(<=|>=|=<|=>|≤|≥|<|>)?\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)")
 _SPELLED = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
-_ROUNDED = Context(prec=DIGITS)
 
 
 @lru_cache(maxsize=65_536)
@@ -102,7 +101,7 @@ def read_number(value: Numeric, scale: Analyte | None = None) -> Number | Litera
     if found is None:
         return "NOT_NUMERIC"
     qualifier = found[1] or ""
-    number = Fraction(_ROUNDED.create_decimal(found[2]))
+    number = rules.to_digits(Fraction(found[2]))
     # a concentration below zero is a code for something else (-9), not a very low result
     return Number(number, _SPELLED.get(qualifier, qualifier)) if number >= 0 else "NOT_NUMERIC"
 
@@ -147,7 +146,7 @@ def _meets(arm: Arm, reading: Reading) -> Known:
     rung = arm.rung
     if rung.basis == "baseline" and reading.at_baseline:
         return False  # the baseline is never compared with itself
-    base = {"uln": reading.uln, "lln": reading.lln, "baseline": reading.baseline, "absolute": Fraction(0)}[rung.basis]
+    base = Fraction(0) if rung.basis == "absolute" else reading.base(rung.basis)
     if arm.missing:
         compared: Known = arm.missing
     elif base is None:
@@ -171,7 +170,7 @@ def _context(context: str | None, reading: Reading) -> Known:
 
 
 def _outside(reading: Reading, direction: str) -> Known:
-    edge = reading.limit(direction)
+    edge = reading.base("uln" if direction == "H" else "lln")
     return "NO_LIMIT" if edge is None else compare(reading.number, ">" if direction == "H" else "<", edge)
 
 
@@ -179,7 +178,7 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
     """The grade of one reading on one fitted ladder."""
     ladder = fitted.ladder
     blank = Grading(ladder.term, ladder.direction, None)
-    if _uses_limits(ladder) and _inverted(reading):
+    if ladder.limits == "used" and _inverted(reading):
         return _without(blank, "INVALID_LIMITS")
     adult = True if reading.adult is None and ladder.population == "adult" else reading.adult
     if ladder.population and adult != (ladder.population == "adult"):
@@ -188,12 +187,8 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
     met = [(arm, _meets(arm, reading)) for arm in fitted.arms]
     gated = [(arm, both((holds, _gate(arm, outside)))) for arm, holds in met]
     flags = ["unit_converted"] if fitted.converted else []
-    if outside is False and any(arm.inside_flagged and holds is True for arm, holds in met):
-        flags.append("within_normal_range")
     if ladder.population and reading.adult is None:
         flags.append("adult_assumed")
-    if (worst := next((arm for arm, holds in gated if holds is True), None)) and worst.rung.context == "findings":
-        flags.append("same_band")
     counted = [pair for pair in gated if pair[0].rung.context != "findings" or policy.same_band == "higher"]
     fired = next((arm for arm, holds in counted if holds is True), None)
     level = fired.rung.grade if fired else 0
@@ -203,13 +198,16 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
         if fired is None or reason not in FLOOR_REASONS:
             return _without(blank, reason, flags)
         flags += ["floor", reason.lower()]
+    if outside is False and any(arm.inside_flagged and holds is True for arm, holds in met):
+        flags.append("within_normal_range")
+    worst = next((arm for arm, holds in gated if holds is True), None)
+    if worst is not None and worst.rung.context == "findings":
+        flags.append("same_band")
     if fired is None:
         return Grading(ladder.term, ladder.direction, 0, flags=tuple(flags))
     flags += [flag for flag in fired.rung.flags if flag not in flags]
-    base = {"uln": reading.uln, "lln": reading.lln, "baseline": reading.baseline}.get(fired.rung.basis)
-    return Grading(
-        ladder.term, ladder.direction, level, "", fired.text(base), fired.rung.basis, tuple(flags)
-    )
+    criterion = fired.text(reading.base(fired.rung.basis))
+    return Grading(ladder.term, ladder.direction, level, "", criterion, fired.rung.basis, tuple(flags))
 
 
 def _gate(arm: Arm, outside: Known) -> Known:
@@ -222,16 +220,13 @@ def _without(blank: Grading, reason: str, flags: Iterable[str] = ()) -> Grading:
     return Grading(blank.term, blank.direction, None, reason, flags=tuple(flags))
 
 
-def _uses_limits(ladder: Ladder) -> bool:
-    return ladder.limits == "used"
-
-
 def _inverted(reading: Reading) -> bool:
     """Limits that cannot be: the lower above the upper, or an upper limit of zero."""
     lln, uln = reading.lln, reading.uln
     return uln is not None and (uln <= 0 or (lln is not None and lln > uln))
 
 
+@lru_cache(maxsize=65_536)
 def resolve(code: str | None, specimen: str | None, unit: str | None) -> Analyte | str:
     """The analyte that a test code means in this specimen and unit, or the reason code."""
     known = units.candidates(code)
@@ -330,13 +325,9 @@ def grade(
         baseline_uln=limit(baseline_uln),
         fasting=True if assumed or analyte.fasting else fasting,
         on_anticoagulant=on_anticoagulant,
-        adult=None if age is None else age >= ADULT_FROM,
+        adult=None if age is None or math.isnan(age) else age >= ADULT_FROM,
         at_baseline=at_baseline,
     )
-    results = [decide(rules.fit(each, analyte, unit, settled), reading, settled) for each in rules.ladders_of(analyte)]
-    return [_noted(each, note) for each in results] if note else results
-
-
-def _noted(result: Grading, note: str) -> Grading:
-    return Grading(result.term, result.direction, result.grade, result.reason, result.criterion, result.basis,
-                   (*result.flags, note))  # fmt: skip
+    fitted = (rules.fit(each, analyte, unit, settled) for each in rules.ladders_of(analyte))
+    results = [decide(each, reading, settled) for each in fitted]
+    return [replace(each, flags=(*each.flags, note)) for each in results] if note else results

@@ -1,10 +1,9 @@
-"""Which numbers are which grade: the laboratory rules of CTCAE v4.03 as rows, and how open readings are settled.
+"""Which numbers are which grade: the laboratory rules of CTCAE v4.03, and how open readings are settled.
 
 Rows are ``data/lab_rules.toml`` (authority: NCI, CTCAE v4.03, 14 June 2010); no threshold stands in code.
-``fit`` turns the rows of one term into arms whose bounds are in the unit of one result, exactly: the unit that
-the standard prints where the result is in that unit or a multiple of it, else converted from the conventional
-one. Both engines (``grading``, ``frame``) decide from those arms. ``Policy`` names the readings that the text
-leaves open.
+``fit`` turns the rows of one term into arms whose bounds are in the unit of one result: as printed where the
+result is in a printed unit or a multiple of it, else converted from the conventional one. Both engines
+(``grading``, ``frame``) decide from those arms. ``Policy`` names the readings that the text leaves open.
 
 >>> numeric_criteria("Leukocytosis")
 {3: ('Leukocytes > 100000 /mm3',)}
@@ -16,16 +15,19 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Literal, get_args, get_type_hints
 
 from ctcae_v403 import dictionary, units
 from ctcae_v403.units import Analyte
 
 Basis = Literal["uln", "lln", "absolute", "baseline"]
+DIGITS = 12  # significant digits to which numbers are compared; more are binary noise
+_ROUNDED = Context(prec=DIGITS)
 CONTEXTS = ("fasting", "anticoagulated", "findings", "baseline_above_uln", "baseline_not_above_uln")
 
 
@@ -35,7 +37,7 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How the open readings of the text are settled; each switch can be set alone (``study.yaml: lab_policy``)."""
+    """How the open readings of the text are settled; ``study.yaml: lab_policy`` sets each switch alone."""
 
     preset: Literal["standard", "literal"] = "standard"
     within_normal_range: Literal["zero", "cut_off"] = "zero"
@@ -46,7 +48,7 @@ class Policy:
 
     @classmethod
     def of(cls, settings: str | Mapping[str, str] | Policy | None) -> Policy:
-        """A policy from a preset's name or a mapping of switches. Raises ``ValueError`` naming the nearest known."""
+        """A policy from a preset's name or its switches. Raises ``ValueError`` naming the nearest known."""
         if isinstance(settings, Policy):
             return settings
         chosen = {"preset": settings} if isinstance(settings, str) else dict(settings or {})
@@ -107,7 +109,8 @@ class Arm:
     """A rung fitted to a result's unit: the bound is ``factor`` × basis + ``shift`` in that unit.
 
     ``missing``: why the bound cannot be had (NO_UNIT, UNKNOWN_UNIT). ``gate``: the arm counts only for a value
-    beyond its limit; ``may_be_normal`` (limit unknown: it counts) or ``must_be_abnormal`` (limit unknown: unknown).
+    beyond its limit; where the limit is unknown it counts (``may_be_normal``) or is unknown itself
+    (``must_be_abnormal``). ``inside_flagged``: holding within the limits is worth a flag.
     """
 
     rung: Rung
@@ -124,7 +127,8 @@ class Arm:
         if rung.basis == "absolute":
             bound = f"{rung.coefficient}{_suffix(rung.unit)}"
             same = rung.unit == self.unit or self.shift == Fraction(rung.coefficient)
-            return f"{rung.operator} {bound}" + ("" if same else f" ({plain(self.shift)}{_suffix(self.unit)})")
+            converted = "" if same else f" ({plain(self.shift)}{_suffix(self.unit)})"
+            return f"{rung.operator} {bound}{converted}"
         name = "baseline" if rung.basis == "baseline" else rung.basis.upper()
         times = name if rung.coefficient == 1 else f"{rung.coefficient} × {name}"
         more = f" + {rung.offset}{_suffix(rung.unit)}" if rung.offset else ""
@@ -139,6 +143,11 @@ class Fitted:
     ladder: Ladder
     arms: tuple[Arm, ...]
     converted: bool
+
+
+def to_digits(number: Fraction) -> Fraction:
+    """Rounded to ``DIGITS`` significant digits: what a number is compared as."""
+    return Fraction(_ROUNDED.divide(Decimal(number.numerator), Decimal(number.denominator)))
 
 
 def plain(number: Fraction, digits: int = 6) -> str:
@@ -229,7 +238,7 @@ def fit(ladder: Ladder, analyte: Analyte, unit: str | None, policy: Policy) -> F
             Arm(
                 rung=rung,
                 factor=Fraction(0) if rung.basis == "absolute" else Fraction(rung.coefficient),
-                shift=Fraction(number) * scale,
+                shift=to_digits(Fraction(number) * scale),
                 unit=unit,
                 missing=missing if needs_unit else None,
                 gate=_gate(ladder, rung, policy),
@@ -258,28 +267,33 @@ def _read(analyte: Analyte, unit: str | None) -> tuple[units.Unit | None, Fracti
 
 
 def _printed(ladder: Ladder, like: Rung, analyte: Analyte, source: units.Unit | None) -> str | None:
-    """Of the units in which an absolute rung is printed: the result's own, one of its kind, else the first."""
-    printed = [r.unit or "" for r in ladder.rungs
-               if r.basis == "absolute" and (r.grade, r.context) == (like.grade, like.context)]  # fmt: skip
+    """Of the units that print an absolute rung: the result's own, one of its kind, else the first."""
+    printed = [
+        rung.unit
+        for rung in ladder.rungs
+        if rung.basis == "absolute" and rung.unit and (rung.grade, rung.context) == (like.grade, like.context)
+    ]
+    if not printed or source is None:
+        return printed[0] if printed else None
     read = {unit: units.unit(analyte, unit)[0] for unit in printed}
-    own = [u for u in printed if source and (read[u].dimension, read[u].factor) == (source.dimension, source.factor)]
-    kind = [u for u in printed if source and read[u].dimension == _family(source)]
-    return (own or kind or printed or [None])[0]
-
-
-def _family(source: units.Unit) -> str:
-    return "amount" if source.dimension == "equivalent" else source.dimension
+    family = "amount" if source.dimension == "equivalent" else source.dimension
+    own = [u for u in printed if read[u].dimension == source.dimension and read[u].factor == source.factor]
+    kind = [u for u in printed if read[u].dimension == family]
+    return (own or kind or printed)[0]
 
 
 def check(ladder: Ladder) -> None:
-    """Refuses a ladder whose term or grade does not exist, or whose rungs are empty, out of order or unconvertible."""
+    """Refuses a ladder whose term or grade does not exist, or with empty, crossed or unconvertible rungs."""
     where = f"lab_rules.toml, {ladder.term} from {', '.join(ladder.analytes)}"
     term = dictionary.term(ladder.term)
     for rung in ladder.rungs:
         if rung.grade not in term.grades:
-            raise RuleError(f"{where}: the term has no grade {rung.grade} (it has {term.grades}); correct the row")
+            raise RuleError(f"{where}: the term has no grade {rung.grade}, only {term.grades}; correct the row")
         if rung.context not in (None, *CONTEXTS):
             raise RuleError(f"{where}: unknown context {rung.context!r}; known: {', '.join(CONTEXTS)}")
+        outward = ">" if ladder.direction == "H" else "<"
+        if rung.operator[0] != outward and not rung.flags:
+            raise RuleError(f"{where}: grade {rung.grade} ({rung.operator}) points away from {ladder.direction}")
     for name in ladder.analytes:
         analyte = units.analyte(name)
         for unit in {r.unit for r in ladder.rungs if r.unit}:
@@ -288,15 +302,18 @@ def check(ladder: Ladder) -> None:
 
 
 def _check_order(ladder: Ladder, where: str) -> None:
-    """Bounds of one kind (basis, unit, context) must move strictly outward with the grade: none empty or crossed."""
+    """Bounds of one kind (basis, unit, context) move strictly outward with the grade: none empty or crossed."""
     outward = 1 if ladder.direction == "H" else -1
-    kinds = {(r.basis, r.unit, r.context) for r in ladder.rungs}
-    for kind in kinds:
-        bounds = [((r.coefficient, r.offset), r) for r in ladder.rungs if (r.basis, r.unit, r.context) == kind]
-        bounds.sort(key=lambda pair: pair[1].grade)
-        for (low, a), (high, b) in zip(bounds, bounds[1:], strict=False):
-            step = (high > low) - (high < low)
-            open_end = a.flags and step == 0 and a.operator[0] != b.operator[0]  # printed as "> x", then "<= x"
-            if a.grade < b.grade and step != outward and not open_end:
-                raise RuleError(f"{where}: grade {b.grade} ({b.operator} {high[0]}) is empty or lies inside grade "
-                                f"{a.grade} ({a.operator} {low[0]}); correct the bounds")  # fmt: skip
+    for kind in {(r.basis, r.unit, r.context) for r in ladder.rungs}:
+        alike = [r for r in ladder.rungs if (r.basis, r.unit, r.context) == kind]
+        for milder, worse in pairwise(sorted(alike, key=lambda rung: rung.grade)):
+            if milder.grade == worse.grade:
+                continue
+            near, far = (milder.coefficient, milder.offset), (worse.coefficient, worse.offset)
+            step = (far > near) - (far < near)
+            open_ended = step == 0 and milder.operator[0] != worse.operator[0]  # printed "> 48", then "13 - 48"
+            if step != outward and not open_ended:
+                raise RuleError(
+                    f"{where}: grade {worse.grade} ({worse.operator} {far[0]}) is empty or lies inside grade "
+                    f"{milder.grade} ({milder.operator} {near[0]}); correct the bounds"
+                )

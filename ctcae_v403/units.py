@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -155,7 +156,7 @@ _PINT_BASES = {"mass": "g/L", "amount": "mol/L", "count": "1/L", "time": "second
 @cache
 def _registry() -> Any:
     """UCUM for pint; loaded when a spelling is first met that our table lacks."""
-    from ucumvert import PintUcumRegistry
+    from ucumvert import PintUcumRegistry  # type: ignore[import-untyped]
 
     return PintUcumRegistry()
 
@@ -164,7 +165,8 @@ def _registry() -> Any:
 def _ucum(spelling: str) -> tuple[Unit, ...]:
     """A UCUM code that the table does not list; empty when it is none."""
     try:
-        quantity = _registry().from_ucum(spelling.strip())
+        with warnings.catch_warnings(action="ignore"):  # the parser's own deprecations are not about the unit
+            quantity = _registry().from_ucum(spelling.strip())
     except Exception:  # the parser raises many kinds; any of them means "not UCUM"
         return ()
     for dimension, base in _PINT_BASES.items():

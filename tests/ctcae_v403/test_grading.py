@@ -1,0 +1,267 @@
+"""The exact reference: tables that a clinician can check against the printed standard, and laws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctcae_v403 import rules, units
+from ctcae_v403.grading import Grading, grade
+
+
+def one(term: str, *arguments: Any, **named: Any) -> Grading:
+    """The result of one term; there is exactly one."""
+    (result,) = [each for each in grade(*arguments, **named) if each.term == term]
+    return result
+
+
+# term, test, unit, LLN, ULN, then results with the grade of each
+BY_LIMITS_AND_CUT_OFFS: list[tuple[str, str, str, float | None, float | None, dict[str, int]]] = [
+    ("Alanine aminotransferase increased", "ALT", "U/L", 7, 40,
+     {"40": 0, "40.1": 1, "120": 1, "120.1": 2, "200": 2, "200.1": 3, "800": 3, "800.1": 4}),
+    ("Aspartate aminotransferase increased", "AST", "U/L", 13, 35, {"35": 0, "36": 1, "105": 1, "106": 2, "176": 3, "701": 4}),
+    ("Alkaline phosphatase increased", "ALP", "U/L", 40, 100, {"100": 0, "250": 1, "250.1": 2, "500": 2, "501": 3, "2001": 4}),
+    ("GGT increased", "GGT", "U/L", 8, 60, {"60": 0, "61": 1, "150": 1, "151": 2, "301": 3, "1201": 4}),
+    ("CPK increased", "CK", "U/L", 30, 200, {"200": 0, "500": 1, "501": 2, "1000": 2, "1001": 3, "2000": 3, "2001": 4}),
+    ("Lipase increased", "LIPASET", "U/L", 10, 60, {"60": 0, "90": 1, "91": 2, "120": 2, "121": 3, "300": 3, "301": 4}),
+    ("Serum amylase increased", "AMYLASE", "U/L", 25, 100, {"100": 0, "150": 1, "200": 2, "500": 3, "501": 4}),
+    ("Blood bilirubin increased", "BILI", "umol/L", 3, 20, {"20": 0, "30": 1, "30.1": 2, "60": 2, "60.1": 3, "200": 3, "201": 4}),
+    ("Activated partial thromboplastin time prolonged", "APTT", "s", 25, 40, {"40": 0, "60": 1, "61": 2, "100": 2, "101": 3}),
+    ("Haptoglobin decreased", "HAPTOG", "g/L", 0.3, 2, {"0.3": 0, "0.29": 1}),
+    ("Anemia", "HGB", "g/dL", 12, 16, {"12": 0, "11.9": 1, "10.0": 1, "9.9": 2, "8.0": 2, "7.9": 3}),
+    ("Anemia", "HGB", "g/L", 120, 160, {"120": 0, "119": 1, "100": 1, "99": 2, "80": 2, "79": 3}),
+    ("Anemia", "HGB", "mmol/L", 7.4, 9.9, {"7.4": 0, "7.3": 1, "6.2": 1, "6.1": 2, "4.9": 2, "4.8": 3}),
+    ("Leukocytosis", "WBC", "10^9/L", 4, 10, {"100": 0, "100.1": 3}),
+    ("White blood cell decreased", "WBC", "/mm3", 4000, 10000, {"4000": 0, "3999": 1, "3000": 1, "2999": 2, "2000": 2, "1999": 3, "1000": 3, "999": 4}),
+    ("White blood cell decreased", "WBC", "10^9/L", 4, 10, {"3.99": 1, "3.0": 1, "2.99": 2, "1.99": 3, "0.99": 4}),
+    ("Neutrophil count decreased", "NEUT", "10^9/L", 2, 7, {"2": 0, "1.9": 1, "1.5": 1, "1.49": 2, "1.0": 2, "0.99": 3, "0.5": 3, "0.49": 4}),
+    ("Lymphocyte count decreased", "LYM", "10^9/L", 1, 4, {"1": 0, "0.8": 1, "0.79": 2, "0.5": 2, "0.49": 3, "0.2": 3, "0.19": 4}),
+    ("Lymphocyte count increased", "LYM", "/mm3", 1000, 3500, {"4000": 0, "4001": 2, "20000": 2, "20001": 3}),
+    ("CD4 lymphocytes decreased", "CD4", "/mm3", 600, 1500, {"600": 0, "500": 1, "499": 2, "200": 2, "199": 3, "50": 3, "49": 4}),
+    ("Platelet count decreased", "PLAT", "10^9/L", 150, 400, {"150": 0, "149": 1, "75": 1, "74.9": 2, "50": 2, "49.9": 3, "25": 3, "24.9": 4}),
+    ("Hyperkalemia", "K", "mmol/L", 3.5, 5.0, {"5.0": 0, "5.1": 1, "5.5": 1, "5.6": 2, "6.0": 2, "6.1": 3, "7.0": 3, "7.1": 4}),
+    ("Hypokalemia", "K", "mEq/L", 3.5, 5.0, {"3.5": 0, "3.4": 1, "3.0": 1, "2.9": 3, "2.5": 3, "2.4": 4}),
+    ("Hypernatremia", "SODIUM", "mmol/L", 135, 145, {"145": 0, "150": 1, "151": 2, "155": 2, "156": 3, "160": 3, "161": 4}),
+    ("Hyponatremia", "SODIUM", "mmol/L", 135, 145, {"135": 0, "134": 1, "130": 1, "129": 3, "120": 3, "119": 4}),
+    ("Hypercalcemia", "CA", "mg/dL", 8.5, 10.5, {"10.5": 0, "11.5": 1, "11.6": 2, "12.5": 2, "13.5": 3, "13.6": 4}),
+    ("Hypercalcemia", "CA", "mmol/L", 2.1, 2.6, {"2.6": 0, "2.9": 1, "3.0": 2, "3.1": 2, "3.4": 3, "3.41": 4}),
+    ("Hypercalcemia", "CAION", "mmol/L", 1.1, 1.35, {"1.35": 0, "1.5": 1, "1.6": 2, "1.8": 3, "1.81": 4}),
+    ("Hypocalcemia", "CA", "mg/dL", 8.5, 10.5, {"8.5": 0, "8.0": 1, "7.9": 2, "7.0": 2, "6.9": 3, "6.0": 3, "5.9": 4}),
+    ("Hypocalcemia", "CAION", "mmol/L", 1.1, 1.35, {"1.1": 0, "1.0": 1, "0.95": 2, "0.9": 2, "0.85": 3, "0.8": 3, "0.79": 4}),
+    ("Hypermagnesemia", "MG", "mmol/L", 0.7, 1.0, {"1.0": 0, "1.23": 1, "1.24": 3, "3.30": 3, "3.31": 4}),
+    ("Hypomagnesemia", "MG", "mg/dL", 1.7, 2.4, {"1.7": 0, "1.2": 1, "1.1": 2, "0.9": 2, "0.8": 3, "0.7": 3, "0.6": 4}),
+    ("Hypophosphatemia", "PHOS", "mmol/L", 0.9, 1.4, {"0.9": 0, "0.8": 1, "0.7": 2, "0.6": 2, "0.5": 3, "0.3": 3, "0.29": 4}),
+    ("Hypoalbuminemia", "ALB", "g/L", 35, 50, {"35": 0, "34": 1, "30": 1, "29": 2, "20": 2, "19": 3}),
+    ("Hypoglycemia", "GLUC", "mg/dL", 70, 110, {"70": 0, "55": 1, "54": 2, "40": 2, "39": 3, "30": 3, "29": 4}),
+    ("Hypoglycemia", "GLUC", "mmol/L", 3.9, 6.1, {"3.0": 1, "2.9": 2, "2.2": 2, "2.1": 3, "1.7": 3, "1.6": 4}),
+    ("Cholesterol high", "CHOL", "mg/dL", 100, 200, {"200": 0, "300": 1, "301": 2, "400": 2, "500": 3, "501": 4}),
+    ("Hypertriglyceridemia", "TRIG", "mg/dL", 50, 200, {"149": 0, "150": 1, "300": 1, "301": 2, "500": 2, "1000": 3, "1001": 4}),
+    ("Hypertriglyceridemia", "TRIG", "mmol/L", None, None, {"1.70": 0, "1.71": 1, "3.42": 1, "3.43": 2, "5.7": 2, "11.4": 3, "11.5": 4}),
+    ("Hyperuricemia", "URATE", "mg/dL", 3, 7, {"7": 0, "7.1": 1, "10": 1, "10.1": 4}),
+    ("Acidosis", "PH", "", 7.35, 7.45, {"7.35": 0, "7.34": 1, "7.3": 1, "7.29": 3}),
+    ("Alkalosis", "PH", "", 7.35, 7.45, {"7.45": 0, "7.46": 1, "7.5": 1, "7.51": 3}),
+    ("Chronic kidney disease", "EGFR", "mL/min/1.73m2", 90, 120, {"90": 0, "89": 1, "60": 1, "59.5": 1, "59": 2, "30": 2, "29.5": 2, "29": 3, "15": 3, "14": 4}),
+    ("Proteinuria", "PROTEXR", "g/24 h", None, 0.15, {"0.15": 0, "0.16": 1, "0.99": 1, "1.0": 2, "3.45": 2, "3.5": 3}),
+    ("Oligospermia", "SPERM", "million/mL", None, None, {"49": 1, "48": 2, "13": 2, "12.9": 3}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("term", "test", "unit", "lln", "uln", "expected"), BY_LIMITS_AND_CUT_OFFS)
+def test_the_printed_bands(
+    term: str, test: str, unit: str, lln: float | None, uln: float | None, expected: dict[str, int]
+) -> None:
+    assert {value: one(term, test, value, unit, uln, lln).grade for value in expected} == expected
+
+
+NORMAL = {"unit": "mg/dL", "uln": 1.2, "lln": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("term", "arguments", "named", "policy", "grade_and_reason"),
+    [
+        # creatinine: multiples of the ULN and of the baseline
+        ("Creatinine increased", ("CREAT", 1.1), {**NORMAL, "baseline": 0.6}, "standard", (0, "")),
+        ("Creatinine increased", ("CREAT", 1.1), {**NORMAL, "baseline": 0.6}, "literal", (2, "")),
+        ("Creatinine increased", ("CREAT", 1.3), {**NORMAL, "baseline": 0.4}, "standard", (3, "")),
+        ("Creatinine increased", ("CREAT", 1.3), {**NORMAL, "baseline": 0.4}, {"baseline_arm": "off"}, (1, "")),
+        ("Creatinine increased", ("CREAT", 1.1), NORMAL, "standard", (0, "")),
+        ("Creatinine increased", ("CREAT", 1.1), NORMAL, "literal", (None, "NO_BASELINE")),
+        ("Creatinine increased", ("CREAT", 1.3), {"unit": "mg/dL"}, "standard", (None, "NO_LIMIT")),
+        # acute kidney injury: baseline and one absolute cut-off
+        ("Acute kidney injury", ("CREAT", 1.3), {**NORMAL, "baseline": 1.0}, "standard", (0, "")),
+        ("Acute kidney injury", ("CREAT", 1.31), {**NORMAL, "baseline": 1.0}, "standard", (1, "")),
+        ("Acute kidney injury", ("CREAT", 2.0), {**NORMAL, "baseline": 1.0}, "standard", (1, "")),
+        ("Acute kidney injury", ("CREAT", 2.0), {**NORMAL, "baseline": 1.0}, "literal", (2, "")),
+        ("Acute kidney injury", ("CREAT", 3.1), {**NORMAL, "baseline": 1.0}, "standard", (3, "")),
+        ("Acute kidney injury", ("CREAT", 4.1), NORMAL, "standard", (3, "")),
+        ("Acute kidney injury", ("CREAT", 3.9), NORMAL, "standard", (None, "NO_BASELINE")),
+        # fibrinogen: multiples of the LLN, fall from baseline, and 50 mg/dL
+        ("Fibrinogen decreased", ("FIBRINO", 200, "mg/dL", 400, 200), {"baseline": 390}, "standard", (0, "")),
+        ("Fibrinogen decreased", ("FIBRINO", 199, "mg/dL", 400, 200), {"baseline": 200}, "standard", (1, "")),
+        ("Fibrinogen decreased", ("FIBRINO", 199, "mg/dL", 400, 200), {"baseline": 400}, "standard", (3, "")),
+        ("Fibrinogen decreased", ("FIBRINO", 49, "mg/dL", 400, 200), {"baseline": 60}, "standard", (4, "")),
+        # hemoglobin increased: from the ULN, or from a baseline above it
+        ("Hemoglobin increased", ("HGB", 18.0, "g/dL", 16, 12), {"baseline": 15}, "standard", (1, "")),
+        ("Hemoglobin increased", ("HGB", 18.1, "g/dL", 16, 12), {"baseline": 15}, "standard", (2, "")),
+        ("Hemoglobin increased", ("HGB", 201, "g/L", 160, 120), {"baseline": 150}, "standard", (3, "")),
+        ("Hemoglobin increased", ("HGB", 20.1, "g/dL", 16, 12), {"baseline": 18}, "standard", (2, "")),
+        ("Hemoglobin increased", ("HGB", 20.1, "g/dL", 16, 12), {"baseline": 18}, {"baseline_arm": "off"}, (3, "")),
+        # INR: the baseline counts on anticoagulation only
+        ("INR increased", ("INR", 2.0, None, 1.2), {"baseline": 1.0}, "standard", (2, "")),
+        ("INR increased", ("INR", 2.6, None, 1.2), {"baseline": 1.0, "on_anticoagulant": True}, "standard", (3, "")),
+        ("INR increased", ("INR", 2.6, None, 1.2), {"baseline": 1.0, "on_anticoagulant": False}, "standard", (2, "")),
+        ("INR increased", ("INR", 1.1, None, 1.2), {"baseline": 1.0}, "literal", (None, "NO_CONTEXT")),
+        # glucose: grades 1 and 2 are of a fasting patient
+        ("Hyperglycemia", ("GLUC", 160, "mg/dL", 110), {"fasting": True}, "standard", (1, "")),
+        ("Hyperglycemia", ("GLUC", 13.9, "mmol/L", 6.1), {"fasting": True}, "standard", (2, "")),
+        ("Hyperglycemia", ("GLUC", 160, "mg/dL", 110), {}, "standard", (None, "NOT_FASTING")),
+        ("Hyperglycemia", ("GLUC", 110, "mg/dL", 110), {}, "standard", (0, "")),
+        ("Hyperglycemia", ("GLUC", 251, "mg/dL", 110), {"fasting": False}, "standard", (3, "")),
+        ("Hyperglycemia", ("GLUC", 501, "mg/dL"), {}, "standard", (4, "")),
+        ("Hyperglycemia", ("GLUC", 160, "mg/dL", 110), {}, {"fasting": "assume_fasting"}, (1, "")),
+        # a cut-off inside the normal range
+        ("Neutrophil count decreased", ("NEUT", 1.4, "10^9/L", 7, 1.3), {}, "standard", (0, "")),
+        ("Neutrophil count decreased", ("NEUT", 1.4, "10^9/L", 7, 1.3), {}, "literal", (2, "")),
+        # the same numbers for two grades
+        ("Hypokalemia", ("K", 3.2, "mmol/L", 5, 3.5), {}, "literal", (2, "")),
+        ("Hyperuricemia", ("URATE", 8, "mg/dL", 7), {}, "literal", (3, "")),
+        # proteinuria
+        ("Proteinuria", ("PROT", "1+"), {"specimen": "URINE"}, "standard", (1, "")),
+        ("Proteinuria", ("PROT", "2+"), {"specimen": "URINE"}, "standard", (2, "")),
+        ("Proteinuria", ("PROT", "++++"), {"specimen": "URINE"}, "standard", (2, "")),
+        ("Proteinuria", ("PROT", "trace"), {"specimen": "URINE"}, "standard", (0, "")),
+        ("Proteinuria", ("PROT", "cloudy"), {"specimen": "URINE"}, "standard", (None, "NOT_NUMERIC")),
+        ("Proteinuria", ("UPCR", 1.0, "mg/mg"), {"age": 9}, "standard", (2, "")),
+        ("Proteinuria", ("UPCR", 1.0, "mg/mg"), {"age": 50}, "standard", (None, "NO_CONTEXT")),
+        ("Chronic kidney disease", ("UPCR", 0.6, "mg/mg"), {"age": 50}, "standard", (1, "")),
+        # what is missing or impossible
+        ("Anemia", ("HGB", 9.5, "g/dL"), {}, "standard", (2, "")),
+        ("Anemia", ("HGB", 10.5, "g/dL"), {}, "standard", (None, "NO_LIMIT")),
+        ("Anemia", ("HGB", 9.5), {"lln": 12}, "standard", (None, "NO_UNIT")),
+        ("Anemia", ("HGB", 12.5), {"lln": 12}, "standard", (0, "")),
+        ("Anemia", ("HGB", 9.5, "pints"), {"lln": 12}, "standard", (None, "UNKNOWN_UNIT")),
+        ("Anemia", ("HGB", 9.5, "g/dL", 12, 16), {}, "standard", (None, "INVALID_LIMITS")),
+        ("Anemia", ("HGB", None, "g/dL", 16, 12), {}, "standard", (None, "NO_VALUE")),
+        ("Anemia", ("HGB", "clotted", "g/dL", 16, 12), {}, "standard", (None, "NOT_NUMERIC")),
+        ("Anemia", ("HGB", float("nan"), "g/dL", 16, 12), {}, "standard", (None, "NOT_NUMERIC")),
+        ("Anemia", ("HGB", float("inf"), "g/dL", 16, 12), {}, "standard", (None, "NOT_NUMERIC")),
+        ("Anemia", ("HGB", "<7.5", "g/dL", 16, 12), {}, "standard", (3, "")),
+        ("Anemia", ("HGB", "<8.0", "g/dL", 16, 12), {}, "standard", (3, "")),
+        ("Anemia", ("HGB", "<=8.0", "g/dL", 16, 12), {}, "standard", (None, "QUALIFIED")),
+        ("Anemia", ("HGB", ">12", "g/dL", 16, 12), {}, "standard", (0, "")),
+        ("Alanine aminotransferase increased", ("ALT", 250), {"uln": 40}, "standard", (3, "")),
+        ("Alanine aminotransferase increased", ("ALT", 250, "furlong"), {"uln": 40}, "standard", (3, "")),
+        ("Alanine aminotransferase increased", ("ALT", 250, "U/L"), {"lln": 7}, "standard", (None, "NO_LIMIT")),
+        ("Alanine aminotransferase increased", ("ALT", 250, "U/L"), {"uln": 0}, "standard", (None, "INVALID_LIMITS")),
+        ("", ("XYZ", 1), {}, "standard", (None, "UNKNOWN_TEST")),
+        ("", ("PROT", 70, "g/L"), {}, "standard", (None, "UNKNOWN_TEST")),  # serum protein
+        ("", ("GLUC", 250, "mg/dL"), {"specimen": "URINE"}, "standard", (None, "WRONG_SPECIMEN")),
+    ],
+)  # fmt: skip
+def test_baselines_contexts_policies_and_what_cannot_be_graded(
+    term: str, arguments: tuple[Any, ...], named: dict[str, Any], policy: Any, grade_and_reason: tuple[int | None, str]
+) -> None:
+    result = one(term, *arguments, **named, policy=policy)
+    assert (result.grade, result.reason) == grade_and_reason
+
+
+@pytest.mark.parametrize(
+    ("term", "arguments", "named", "criterion", "basis", "flags"),
+    [
+        ("Alanine aminotransferase increased", ("ALT", 250, "U/L", 40), {}, "> 5.0 × ULN (200 U/L)", "uln", ()),
+        ("Alanine aminotransferase increased", ("ALT", 41, "U/L", 40), {}, "> ULN (40 U/L)", "uln", ()),
+        ("Anemia", ("HGB", 4.95, "mmol/L"), {}, "< 6.2 mmol/L", "absolute", ()),
+        ("Anemia", ("HGB", 4960, "mg/dL"), {}, "< 8.0 g/dL (8000 mg/dL)", "absolute", ("unit_converted",)),
+        ("Creatinine increased", ("CREAT", 1.3, "mg/dL", 1.2), {"baseline": 0.4}, "> 3.0 × baseline (1.2 mg/dL)",
+         "baseline", ()),
+        ("Hemoglobin increased", ("HGB", 190, "g/L", 160), {"baseline": 150}, "> ULN + 2 g/dL (180 g/L)", "uln",
+         ("unit_converted",)),
+        ("Hypokalemia", ("K", 3.2, "mmol/L", 5, 3.5), {}, "< LLN (3.5 mmol/L)", "lln", ("same_band",)),
+        ("Creatinine increased", ("CREAT", 1.3, "mg/dL", 1.2), {}, "> ULN (1.2 mg/dL)", "uln", ("floor", "no_baseline")),
+        ("Proteinuria", ("PROT", "3+"), {"specimen": "URINE", "age": 60}, ">= 3", "absolute",
+         ("floor", "24h_protein_needed")),
+        ("Cardiac troponin I increased", ("TROPONI", 2, "ng/mL", 0.04), {}, "> ULN (0.04 ng/mL)", "uln",
+         ("floor", "mi_cutoff_needed")),
+        ("Neutrophil count decreased", ("NEUT", 1.4, "10^9/L", 7, 1.3), {"policy": "literal"}, "< 1.5 10^9/L",
+         "absolute", ("within_normal_range",)),
+        ("Neutrophil count decreased", ("NEUT", 1.4, "10^9/L", 7, 1.3), {}, "", "", ("within_normal_range",)),
+    ],
+)  # fmt: skip
+def test_what_is_said_about_a_grade(
+    term: str, arguments: tuple[Any, ...], named: dict[str, Any], criterion: str, basis: str, flags: tuple[str, ...]
+) -> None:
+    result = one(term, *arguments, **named)
+    assert (result.criterion, result.basis, result.flags) == (criterion, basis, flags)
+
+
+def test_one_test_grades_every_term_it_can() -> None:
+    found = {test: [result.term for result in grade(test, 1)] for test in ("GLUC", "WBC", "CREAT", "LYM", "AMYLASE")}
+    assert found == {
+        "GLUC": ["Hyperglycemia", "Hypoglycemia"],
+        "WBC": ["Leukocytosis", "White blood cell decreased"],
+        "CREAT": ["Creatinine increased", "Acute kidney injury"],
+        "LYM": ["Lymphocyte count decreased", "Lymphocyte count increased"],
+        "AMYLASE": ["Pancreatic enzymes decreased", "Serum amylase increased"],
+    }
+
+
+@pytest.mark.parametrize("value", [0.7999999999999999, 0.8, 0.8000000000000002, "0.8", "0.80", 0.1 + 0.7])
+def test_a_sum_is_the_decimal_that_it_stands_for(value: Any) -> None:
+    assert one("Lymphocyte count decreased", "LYM", value, "10^9/L", lln=1).grade == 1
+
+
+def test_the_baseline_is_never_compared_with_itself() -> None:
+    result = one("Creatinine increased", "CREAT", 1.3, "mg/dL", 1.2, 0.6, 0.4, at_baseline=True)
+    assert (result.grade, result.basis, result.flags) == (1, "uln", ())
+
+
+LADDERS = [
+    (ladder, units.analyte(name)) for ladder in rules.ladders() for name in ladder.analytes
+    if not units.analyte(name).scale
+]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(LADDERS), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**5),
+    st.booleans(), st.sampled_from(["standard", "literal"]),
+)  # fmt: skip
+def test_a_grade_never_falls_as_the_value_worsens(
+    chosen: Any, first: int, second: int, scale: int, with_baseline: bool, policy: str
+) -> None:
+    ladder, analyte = chosen
+    lower, upper = sorted([first, second])
+    named = {"lln": 0.6 * scale, "uln": 1.1 * scale, "baseline": scale if with_baseline else None, "fasting": True,
+             "on_anticoagulant": True, "policy": policy, "age": 9 if ladder.population == "child" else 60,
+             "specimen": next(iter(analyte.specimens - {""}))}  # fmt: skip
+    low, high = (
+        next(r for r in grade(analyte.name, value, analyte.canonical, **named)
+             if (r.term, r.direction) == (ladder.term, ladder.direction)).grade
+        for value in (lower, upper)
+    )  # fmt: skip
+    if low is None or high is None:
+        assert ladder.baseline_policy or "baseline" in {rung.basis for rung in ladder.rungs}
+        assert not with_baseline
+    elif ladder.direction == "H":
+        assert low <= high
+    else:
+        assert low >= high
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["HGB", "WBC", "PLAT", "NEUT", "ALB", "GLUC", "CHOL", "URATE", "CREAT"]), st.integers(1, 10**6),
+       st.integers(1, 9))  # fmt: skip
+def test_another_multiple_of_the_same_unit_changes_no_grade(test: str, value: int, thousandth: int) -> None:
+    """Mass stays mass and amount amount: across them the standard rounds, and the grades may differ."""
+    pairs = {"HGB": ("g/L", "mg/L"), "ALB": ("g/L", "mg/L"), "GLUC": ("mmol/L", "umol/L"), "CHOL": ("mmol/L", "umol/L"),
+             "URATE": ("mmol/L", "umol/L"), "CREAT": ("mmol/L", "umol/L")}  # fmt: skip
+    large, small = pairs.get(test, ("10^9/L", "10^6/L"))
+    number = value / 1000
+    named = {"fasting": True, "lln": number * thousandth / 5, "uln": number * thousandth / 4, "baseline": number}
+    scaled = {**named, **{key: named[key] * 1000 for key in ("lln", "uln", "baseline")}}
+    assert [r.grade for r in grade(test, number, large, **named)] == [
+        r.grade for r in grade(test, value, small, **scaled)
+    ]
