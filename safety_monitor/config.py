@@ -12,12 +12,11 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-from safety_monitor.study import Settings, SettingsError, StudySettings, validated
+from safety_monitor.study import Settings, SettingsError, StudySettings, known_zone, validated
 from safety_monitor.vocabulary import AlertKind, Role
 
 ENVIRONMENT_PREFIX = "SAFETY_MONITOR_"
@@ -93,8 +92,7 @@ class Job(Settings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        ZoneInfo(value)
-        return value
+        return known_zone(value)
 
     @field_validator("cron")
     @classmethod

@@ -35,6 +35,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def known_zone(name: str) -> str:
+    """*name*, where it is an IANA time zone; ValueError where it is none."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # OSError: a name that is a folder of zones, as "Asia"
+        raise ValueError(f"{name!r} is not an IANA time zone such as Asia/Shanghai") from error
+    return name
+
+
 class StudyIdentity(Settings):
     id: str = Field(min_length=1)
     title: str = ""
@@ -44,11 +53,7 @@ class StudyIdentity(Settings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{value!r} is not an IANA time zone such as Asia/Shanghai") from error
-        return value
+        return known_zone(value)
 
 
 class TreatmentEmergentRule(Settings):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, print_json, stdout
+from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, print_json, stderr, stdout
 
 
 def register(app: typer.Typer) -> None:
@@ -46,4 +47,10 @@ def attribute(
     from safety_monitor.workflow.attributing import attribute_file
 
     tally = attribute_file(source, out)
-    print(tally)
+    if as_json:
+        print_json({"rows_in": tally.n_read, "rows_out": tally.n_written, "out": str(out),
+                    "refused": [asdict(rejection) for rejection in tally.rejections]})  # fmt: skip
+        return
+    stdout.print(f"{tally.n_written} of {tally.n_read} events weighed: {out}")
+    for fault in tally.rejections:
+        stderr.print(f"row {fault.row}, {fault.field} {fault.value!r}: {fault.why}; {fault.remedy}", markup=False)

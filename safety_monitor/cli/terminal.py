@@ -43,8 +43,9 @@ def refusals() -> tuple[type[Exception], ...]:
     from safety_monitor.study import SettingsError
     from safety_monitor.workflow.attributing import AttributionFileError
 
-    return (
-        Refusal, AttributionFileError, ProfileError, SettingsError, StoppingRuleError, StoreError, UnknownTerm, UnreadableFile,
+    return (  # OSError: a path that cannot be written to; it names the path and why
+        Refusal, AttributionFileError, OSError, ProfileError, SettingsError, StoppingRuleError, StoreError, UnknownTerm,
+        UnreadableFile,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ reported with its field, value, reason and remedy, and every other row is still 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from safety_monitor.attribution import (
     profile,
     weigh,
 )
+from safety_monitor.intake import content_of
 from safety_monitor.records import Rejection
 from safety_monitor.study import Component
 from safety_monitor.vocabulary import ComponentKind
@@ -232,8 +234,8 @@ def _answer(
 
 def _read(src: Path) -> tuple[list[str], list[list[str]]]:
     try:
-        with src.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if row]
+        text = content_of(src).decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except UnicodeDecodeError as error:
         raise AttributionFileError(f"{src}: not UTF-8 text ({error.reason}); save it as CSV UTF-8") from None
     header = [name.strip().upper() for name in rows[0]] if rows else []

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from safety_monitor import store
 from safety_monitor.alerts.routing import UNADDRESSED
-from safety_monitor.alerts.transport import transport_for
+from safety_monitor.alerts.transport import open_smtp
 from safety_monitor.config import Config
 from safety_monitor.reporting.fonts import missing_glyphs
 from safety_monitor.store import audit, ledger, outbox
@@ -121,10 +121,12 @@ def _scheduler(engine: Engine, config: Config, now: datetime) -> Iterator[Findin
     with store.reading(engine) as session:
         beat = ledger.last_beat(session, "scheduler")
         last_at = beat.at if beat else None
+        stopped = beat is not None and beat.detail == "stopped"
         failed = [(run.job, run.period, run.detail) for run in ledger.runs(session) if run.status is JobStatus.FAILED]
     if config.jobs:
-        alive = last_at is not None and now - last_at < HEARTBEAT_LIMIT
+        alive = last_at is not None and not stopped and now - last_at < HEARTBEAT_LIMIT
         seen = f"last heartbeat {last_at.isoformat(timespec='seconds')}" if last_at else "never started"
+        seen += ", stopped since" if stopped else ""
         yield Finding("scheduler", alive, seen, "start it: safety-monitor run (or the systemd unit)")
     else:
         yield Finding("scheduler", True, "no jobs are configured")

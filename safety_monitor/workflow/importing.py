@@ -88,8 +88,9 @@ def import_paths(
     Raises UnreadableFile or SettingsError before anything is written. ``complete``: domains of which the files
     hold every record, so that what is absent is marked deleted. ``backfill``: history, nobody is alerted.
     """
+    files = list(intake.files_in(paths))  # a path that does not exist is said before settings that are not beside it
     settings = settings_for(engine, config, paths)
-    gathered = _gather(paths, settings)
+    gathered = _gather(files, settings)
     _check_complete(complete, gathered)
     result = ImportResult(settings.id, dry_run)
     try:
@@ -126,10 +127,10 @@ def settings_for(engine: Engine, config: Config, paths: Sequence[Path]) -> Study
     return kept
 
 
-def _gather(paths: Sequence[Path], settings: StudySettings) -> list[_Read]:
+def _gather(files: Sequence[Path], settings: StudySettings) -> list[_Read]:
     seen: dict[str, dict[str, SourceRecord]] = {}
     gathered = []
-    for path in intake.files_in(paths):
+    for path in files:
         table = intake.read(path, settings.encoding)
         if "USUBJID" not in table.frame.columns:
             raise UnreadableFile(path, "has no column USUBJID", "Only datasets with one record per subject are imported")

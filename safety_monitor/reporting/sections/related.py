@@ -6,9 +6,10 @@ from safety_monitor.reporting.sections import Material, Section
 
 
 def section(material: Material) -> Section:
-    tables = material.tables
-    parts = [("Related to study treatment (any component)", tables["related_ae_soc_pt_worst_grade"])]
+    overall = material.tables["related_ae_soc_pt_worst_grade"]
+    parts = [("Related to study treatment (any component)", overall)]
     for component in material.settings.components:
-        if (table := tables.get(f"related_{component.name}_soc_pt_worst_grade")) is not None:
+        table = material.tables.get(f"related_{component.name.lower()}_soc_pt_worst_grade")
+        if table is not None and not table.frame.equals(overall.frame):  # a single component would repeat it
             parts.append((f"Related to {component.name}", table))
     return Section("related", "Related events, overall and per component", {"parts": parts})
