@@ -1,7 +1,7 @@
 """Reading a table of results: which column is what (SDTM LB, VS, EG or ADaM), its numbers, its baselines.
 
-The outcome is a narrow frame, one row per input row, in which every number is a finite float or null and every
-doubt is a code; ``frame`` decides grades from it. Text is read once per distinct value.
+The outcome is a narrow frame, one row per input row, in which every number is a finite float or null and
+every doubt is a code; ``frame`` decides grades from it. Text is read once per distinct value.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def detect(names: Sequence[str]) -> Columns:
         values += several(f"{prefix}ORRES") if reported else ()
     if test is None or not values:
         raise ColumnsError(
-            f"no test and result columns among {', '.join(names) or 'no columns'}: give LBTESTCD with LBSTRESN or "
-            "LBORRES (SDTM LB), or PARAMCD with AVAL (ADaM ADLB)"
+            f"no test and result columns among {', '.join(names) or 'no columns'}: give LBTESTCD "
+            "with LBSTRESN or LBORRES (SDTM LB), or PARAMCD with AVAL (ADaM ADLB)"
         )
     return Columns(
         test=test,
@@ -141,8 +141,12 @@ def yes_no(column: str | None, name: str) -> nw.Expr:
     return nw.when(word.is_in(_YES)).then(nw.lit(True)).when(word.is_in(_NO)).then(nw.lit(False)).alias(name)
 
 
-def parse(column: nw.Series[Any], read: Callable[[Any], Number | str] = grading.read_number) -> nw.DataFrame[Any]:
-    """``x q why`` of a column of results: value, index in QUALIFIERS, index in REASONS (``NONE``: it is a number)."""
+def parse(
+    column: nw.Series[Any], read: Callable[[Any], Number | str] = grading.read_number
+) -> nw.DataFrame[Any]:
+    """``x q why`` of a column of results: value, index in QUALIFIERS, index in REASONS (``NONE``: it is a
+    number).
+    """
     series = column.alias("raw")
     if series.dtype in (nw.Float64, nw.Int64, nw.Int32, nw.Int16, nw.Int8) and read is grading.read_number:
         # a null is no value; NaN, infinity and codes below zero are no numbers
@@ -197,11 +201,16 @@ def _value(data: nw.DataFrame[Any], columns: Columns) -> nw.DataFrame[Any]:
 
 
 def with_baselines(core: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """Adds ``base base_uln base_row``: BASE where given, else the subject's last flagged usable result, in the
-    unit of the row; ``base_row`` is that result's row."""
+    """Adds ``base base_uln base_row``: BASE where given, else the subject's last flagged usable result, in
+    the unit of the row; ``base_row`` is that result's row.
+    """
     who = ["study", "subject", "test", "spec"]
     usable = (nw.col("why") == NONE) & (nw.col("q") == 0)
-    flagged = core.filter(nw.col("at_base") & usable).sort("date", "row").unique(who, keep="last", maintain_order=True)
+    flagged = (
+        core.filter(nw.col("at_base") & usable)
+        .sort("date", "row")
+        .unique(who, keep="last", maintain_order=True)
+    )
     if flagged.is_empty():
         joined = core.with_columns(base_row=nw.lit(None, nw.Int64))
     else:

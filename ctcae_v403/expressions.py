@@ -26,11 +26,14 @@ EQUAL = 0.5 * 10.0**-DIGITS  # relative: nearer than this is the same number at 
 BEYOND = 1e300  # more than any bound, for the far end of ">500"
 
 
-def decide(part: nw.DataFrame[Any], fitted: Fitted, assume_fasting: bool, policy: Policy) -> nw.DataFrame[Any]:
+def decide(
+    part: nw.DataFrame[Any], fitted: Fitted, assume_fasting: bool, policy: Policy
+) -> nw.DataFrame[Any]:
     """``RESULT`` of the rows of *part*, whose values are plain numbers.
 
-    ``arm``: index in ``fitted.arms`` of the arm that decides, −1 for none; ``code``: index in ``REASONS`` of what
-    keeps a worse arm unknown, ``NONE`` for nothing; ``mask``: ``FLAG_BITS``; ``limit``: what the bound was made of.
+    ``arm``: index in ``fitted.arms`` of the arm that decides, −1 for none; ``code``: index in ``REASONS``
+    of what keeps a worse arm unknown, ``NONE`` for nothing; ``mask``: ``FLAG_BITS``; ``limit``: what the
+    bound was made of.
     """
     arms = fitted.arms
     direction = fitted.ladder.direction
@@ -45,12 +48,16 @@ def decide(part: nw.DataFrame[Any], fitted: Fitted, assume_fasting: bool, policy
     part = part.with_columns(*gated, *same)
     findings = [i for i, arm in enumerate(arms) if arm.rung.context == "findings"]
     used = [i for i in range(len(arms)) if policy.same_band == "higher" or i not in findings]
-    part = part.with_columns(_first(used).alias("arm"), *([_first(range(len(arms))).alias("worst")] * bool(findings)))
+    part = part.with_columns(
+        _first(used).alias("arm"), *([_first(range(len(arms))).alias("worst")] * bool(findings))
+    )
     mask = _mask(fitted, findings)
     if _complete(part, arms):
         code = nw.lit(NONE)
     else:
-        part = part.with_columns(nw.col("arm").replace_strict(*_grades(arms), return_dtype=nw.Int64).alias("level"))
+        part = part.with_columns(
+            nw.col("arm").replace_strict(*_grades(arms), return_dtype=nw.Int64).alias("level")
+        )
         code = _code(arms, used)
     if not part["spoilt"].any():
         return part.select("row", nw.col("arm").cast(nw.Int64), code.cast(nw.Int64).alias("code"),
@@ -69,9 +76,14 @@ def decide(part: nw.DataFrame[Any], fitted: Fitted, assume_fasting: bool, policy
 def decide_qualified(
     part: nw.DataFrame[Any], fitted: Fitted, assume_fasting: bool, policy: Policy
 ) -> nw.DataFrame[Any]:
-    """``RESULT`` of rows with ``<0.1`` or ``>500``: a grade where both ends of the range have the same one."""
+    """``RESULT`` of rows with ``<0.1`` or ``>500``: a grade where both ends have the same one."""
     below = nw.col("q").is_in([1, 2])
-    inward = nw.when(nw.col("q") == 1).then(nw.lit(1 - 4 * EQUAL)).when(nw.col("q") == 3).then(nw.lit(1 + 4 * EQUAL))
+    inward = (
+        nw.when(nw.col("q") == 1)
+        .then(nw.lit(1 - 4 * EQUAL))
+        .when(nw.col("q") == 3)
+        .then(nw.lit(1 + 4 * EQUAL))
+    )
     near = (nw.col("x") * inward.otherwise(nw.lit(1.0))).alias("x")
     far = nw.when(below).then(nw.lit(0.0)).otherwise(nw.lit(BEYOND)).alias("x")
     ends = [decide(part.with_columns(end), fitted, assume_fasting, policy) for end in (near, far)]
@@ -79,11 +91,18 @@ def decide_qualified(
     far_is_mild = part.select("row", mild=below == high)
     other = ends[1].rename({name: f"{name}2" for name in RESULT if name != "row"})
     both = ends[0].join(other, on="row", how="inner").join(far_is_mild, on="row", how="inner")
-    grades = [nw.col(name).replace_strict(*_grades(fitted.arms), return_dtype=nw.Int64) for name in ("arm", "arm2")]
+    grades = [
+        nw.col(name).replace_strict(*_grades(fitted.arms), return_dtype=nw.Int64) for name in ("arm", "arm2")
+    ]
     same = (grades[0] == grades[1]) & (nw.col("code") == nw.col("code2"))
     return both.select(
         "row",
-        nw.when(~same).then(nw.lit(-1)).when("mild").then(nw.col("arm2")).otherwise(nw.col("arm")).alias("arm"),
+        nw.when(~same)
+        .then(nw.lit(-1))
+        .when("mild")
+        .then(nw.col("arm2"))
+        .otherwise(nw.col("arm"))
+        .alias("arm"),
         nw.when(same).then(nw.col("code")).otherwise(nw.lit(CODE["QUALIFIED"])).alias("code"),
         nw.min_horizontal("mask", "mask2").alias("mask"),  # what is said of both ends
         nw.when("mild").then(nw.col("limit2")).otherwise(nw.col("limit")).alias("limit"),
@@ -207,11 +226,14 @@ def _mask(fitted: Fitted, findings: list[int]) -> nw.Expr:
 
 def _spoilt(fitted: Fitted) -> nw.Expr:
     """Rows that the ladder cannot take at all: limits that cannot be, another population."""
-    return _bad_limits(fitted) | {
-        None: nw.lit(False),
-        "adult": (~nw.col("adult")).fill_null(False),
-        "child": nw.col("adult").fill_null(True),
-    }[fitted.ladder.population]
+    return (
+        _bad_limits(fitted)
+        | {
+            None: nw.lit(False),
+            "adult": (~nw.col("adult")).fill_null(False),
+            "child": nw.col("adult").fill_null(True),
+        }[fitted.ladder.population]
+    )
 
 
 def _why_spoilt(fitted: Fitted) -> nw.Expr:
@@ -226,7 +248,9 @@ def _bad_limits(fitted: Fitted) -> nw.Expr:
 
 
 def _limit(arms: tuple[Arm, ...]) -> nw.Expr:
-    """The limit or baseline behind the deciding arm's bound; 0 where the bound is absolute or there is none."""
+    """The limit or baseline behind the deciding arm's bound; 0 where the bound is absolute or there is
+    none.
+    """
     chain: nw.Expr = nw.lit(0.0)
     for basis, column in BASES.items():
         own = [i for i, arm in enumerate(arms) if arm.rung.basis == basis]

@@ -1,8 +1,9 @@
 """Grades a table of laboratory results: the same rows of ``rules`` as the reference, for files and studies.
 
-Results are partitioned by test, specimen and unit, so that a rung is one comparison of a contiguous column with a
-constant or a limit in the unit of the result, and strings are looked up once per distinct value. Input columns
-pass through untouched and in order. Authority and meaning: ``grading``; shape of the answer: ``OUTPUT``.
+Results are partitioned by test, specimen and unit, so that a rung is one comparison of a contiguous column
+with a constant or a limit in the unit of the result, and strings are looked up once per distinct value.
+Input columns pass through untouched and in order. Authority and meaning: ``grading``; shape of the answer:
+``OUTPUT``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ctcae_v403.units import Analyte
 __all__ = ["OUTPUT", "ColumnsError", "grade_frame"]
 
 OUTPUT = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS")
+OUTCOME = ("slot", "arm", "code", "mask")  # what the words of a result depend on
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,13 @@ class _Slot:
 
 
 def grade_frame(frame: Any, policy: str | Mapping[str, str] | Policy | None = "standard") -> Any:
-    """Grades every row of *frame*: polars, or any eager frame, or lazy one that collects, that narwhals knows.
+    """Grades every row of *frame*: polars, or any eager frame, or lazy one that collects, that narwhals
+    knows.
 
-    Returns a frame of the same kind: ``ROW`` (Int64, from 1), the input columns, then ``OUTPUT``: ATOXGR and
-    BTOXGR Int64, the others strings; null where empty. One row per input row and applicable term, in input order;
-    a row that grades nothing comes once. An input column named as one of ours comes as ``<name>_INPUT``.
+    Returns a frame of the same kind: ``ROW`` (Int64, from 1), the input columns, then ``OUTPUT``: ATOXGR
+    and BTOXGR Int64, the others strings; null where empty. One row per input row and applicable term, in
+    input order; a row that grades nothing comes once. An input column named as one of ours comes as
+    ``<name>_INPUT``.
 
     Raises ``ColumnsError`` where test or result columns are missing, ``ValueError`` for an unknown policy.
     """
@@ -58,7 +62,9 @@ def grade_frame(frame: Any, policy: str | Mapping[str, str] | Policy | None = "s
             test, spec, unit = (str(word) for word in key)
             parts += _grade_part(part, (test, spec, unit), data, roles, albumin, settled, slots)
     results = nw.concat(parts) if parts else _ungraded(core, 0)
-    graded = _with_baseline_grades(_explained(results, slots), core).filter(nw.col("row") > 0).sort("row", "order")
+    graded = (
+        _with_baseline_grades(_explained(results, slots), core).filter(nw.col("row") > 0).sort("row", "order")
+    )
     passed = data.rename({name: f"{name}_INPUT" for name in data.columns if name in ("ROW", *OUTPUT)})
     passed = passed[(graded["row"] - 1).to_numpy()]
     answer = nw.concat([graded.select(ROW="row"), passed, graded.select(*OUTPUT)], how="horizontal")
@@ -113,11 +119,14 @@ def _ungraded(part: nw.DataFrame[Any], code: int | str) -> nw.DataFrame[Any]:
     number = nw.col(code) if isinstance(code, str) else nw.lit(code)
     return part.select(
         "row", nw.lit(-1).cast(nw.Int64).alias("arm"), number.cast(nw.Int64).alias("code"),
-        nw.lit(0).cast(nw.Int64).alias("mask"), nw.lit(0.0).alias("limit"), nw.lit(-1).cast(nw.Int64).alias("slot"),
+        nw.lit(0).cast(nw.Int64).alias("mask"), nw.lit(0.0).alias("limit"),
+        nw.lit(-1).cast(nw.Int64).alias("slot"),
     )  # fmt: skip
 
 
-def _reread(part: nw.DataFrame[Any], analyte: Analyte, data: nw.DataFrame[Any], roles: Columns) -> nw.DataFrame[Any]:
+def _reread(
+    part: nw.DataFrame[Any], analyte: Analyte, data: nw.DataFrame[Any], roles: Columns
+) -> nw.DataFrame[Any]:
     """Results reported in words (a dipstick's plus signs), from the first text column that has one."""
     at = (part["row"] - 1).to_numpy()
     words = data[at].select(
@@ -132,7 +141,7 @@ def _albumin(core: nw.DataFrame[Any]) -> nw.DataFrame[Any] | None:
     """Albumin in g/dL by study, subject and day: the last of the day. None where there is none."""
     usable = core.filter((nw.col("why") == NONE) & (nw.col("q") == 0))
     pieces: list[nw.DataFrame[Any]] = []
-    for (test, spec, unit) in core.select(*KEYS).unique().iter_rows():
+    for test, spec, unit in core.select(*KEYS).unique().iter_rows():
         analyte = grading.resolve(test, spec, unit)
         if isinstance(analyte, str) or analyte.name != "albumin":
             continue
@@ -141,7 +150,9 @@ def _albumin(core: nw.DataFrame[Any]) -> nw.DataFrame[Any] | None:
         except units.UnknownUnit:
             continue
         own = (nw.col("test") == test) & (nw.col("spec") == spec) & (nw.col("unit") == unit)
-        pieces.append(usable.filter(own).select("study", "subject", "row", day=_day(), albumin=nw.col("x") * times))
+        pieces.append(
+            usable.filter(own).select("study", "subject", "row", day=_day(), albumin=nw.col("x") * times)
+        )
     if not pieces:
         return None
     dated = nw.concat(pieces).filter(nw.col("day").str.len_chars() == len("2026-01-31")).sort("row")
@@ -161,7 +172,9 @@ def _corrected(
         return part.with_columns(corrected=nw.lit(False)), ""
     per_albumin, intercept, note = slope
     joined = part.with_columns(day=_day()).join(albumin, on=["study", "subject", "day"], how="left")
-    applies = ~nw.col("albumin").is_null() & (nw.col("why") == NONE) & (nw.col("q") == 0) & (nw.col("row") > 0)
+    applies = (
+        ~nw.col("albumin").is_null() & (nw.col("why") == NONE) & (nw.col("q") == 0) & (nw.col("row") > 0)
+    )
     shifted = nw.col("x") + float(intercept) - float(per_albumin) * nw.col("albumin")
     return joined.with_columns(
         x=nw.when(applies).then(shifted).otherwise(nw.col("x")), corrected=applies
@@ -170,12 +183,12 @@ def _corrected(
 
 def _explained(results: nw.DataFrame[Any], slots: list[_Slot]) -> nw.DataFrame[Any]:
     """The words of each result, made once per distinct outcome."""
-    kinds = list(results.select("slot", "arm", "code", "mask").unique().iter_rows())
+    kinds = list(results.select(*OUTCOME).unique().iter_rows())
     words = [_words(slots, *kind) for kind in kinds]
     names = {"ATOXDSC": nw.String, "ATOXDIR": nw.String, "ATOXGR": nw.Int64, "REASON": nw.String,
              "BASIS": nw.String, "FLAGS": nw.String, "order": nw.Int64}  # fmt: skip
     table = columns.like(results, {
-        **{key: ([kind[i] for kind in kinds], nw.Int64) for i, key in enumerate(("slot", "arm", "code", "mask"))},
+        **{key: ([kind[i] for kind in kinds], nw.Int64) for i, key in enumerate(OUTCOME)},
         **{name: ([row[name] for row in words], kind) for name, kind in names.items()},
     })  # fmt: skip
     bounds = list(results.filter(nw.col("arm") >= 0).select("slot", "arm", "limit").unique().iter_rows())
@@ -184,9 +197,11 @@ def _explained(results: nw.DataFrame[Any], slots: list[_Slot]) -> nw.DataFrame[A
            for i, (key, kind) in enumerate((("slot", nw.Int64), ("arm", nw.Int64), ("limit", nw.Float64)))},
         "CRITERION": ([_criterion(slots, *bound) for bound in bounds], nw.String),
     })  # fmt: skip
-    return results.join(table, on=["slot", "arm", "code", "mask"], how="left").join(
-        criteria, on=["slot", "arm", "limit"], how="left"
-    ).with_columns(CRITERION=nw.when(~nw.col("ATOXGR").is_null()).then(nw.col("CRITERION")))
+    return (
+        results.join(table, on=[*OUTCOME], how="left")
+        .join(criteria, on=["slot", "arm", "limit"], how="left")
+        .with_columns(CRITERION=nw.when(~nw.col("ATOXGR").is_null()).then(nw.col("CRITERION")))
+    )
 
 
 def _criterion(slots: list[_Slot], slot: int, arm: int, limit: float) -> str:

@@ -1,12 +1,13 @@
 """The grade of one laboratory value, with its reason: the plain reference, in exact arithmetic.
 
-Authority: CTCAE v4.03 (2010-06-14) as rows in ``rules``; open readings by ``Policy``. Every arm of a rung is true,
-false, or unknown with a reason (three-valued logic): the worst true rung is the grade, and grade 0 is given only
-when every rung is false. A worse rung that stays unknown for want of a limit, a baseline or a context makes the
-grade a floor (flag ``floor``); for want of a unit or of the exact value there is no grade.
+Authority: CTCAE v4.03 (2010-06-14) as rows in ``rules``; open readings by ``Policy``. Every arm of a rung
+is true, false, or unknown with a reason (three-valued logic): the worst true rung is the grade, and grade 0
+is given only when every rung is false. A worse rung that stays unknown for want of a limit, a baseline or a
+context makes the grade a floor (flag ``floor``); for want of a unit or of the exact value there is no
+grade.
 
-Numbers are the decimals that were reported: numbers are rounded to ``rules.DIGITS`` significant digits, so that
-0.7999999999999999 is 0.8.
+Numbers are the decimals that were reported: numbers are rounded to ``rules.DIGITS`` significant digits, so
+that 0.7999999999999999 is 0.8.
 
 >>> [(r.term, r.grade, r.criterion) for r in grade("ALT", 250, unit="U/L", uln=40)]
 [('Alanine aminotransferase increased', 3, '> 5.0 × ULN (200 U/L)')]
@@ -27,7 +28,9 @@ from ctcae_v403 import rules, units
 from ctcae_v403.rules import Arm, Fitted, Policy
 from ctcae_v403.units import Analyte
 
-ADULT_FROM = 18  # years; CTCAE v4.03 separates adult from pediatric proteinuria without an age, ICH E11 adults
+ADULT_FROM = (
+    18  # years; CTCAE v4.03 separates adult from pediatric proteinuria without an age, ICH E11 adults
+)
 
 # Why there is no grade. Of several reasons the first in this order is given.
 REASONS = (
@@ -42,7 +45,9 @@ Known = bool | str  # a bool, or the reason why it is not known
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """One value against one term. Where ``grade`` is None ``reason`` says why; no term applies: it is empty."""
+    """One value against one term. Where ``grade`` is None ``reason`` says why; no term applies: it is
+    empty.
+    """
 
     term: str
     direction: str
@@ -250,9 +255,16 @@ def _reads(analyte: Analyte, unit: str | None) -> bool:
 
 
 def corrected_calcium(
-    number: Number, analyte: Analyte, unit: str | None, albumin: Fraction, albumin_unit: str | None, policy: Policy
+    number: Number,
+    analyte: Analyte,
+    unit: str | None,
+    albumin: Fraction,
+    albumin_unit: str | None,
+    policy: Policy,
 ) -> tuple[Number, str]:
-    """Calcium corrected for the albumin of that day, with the flag that says so; unchanged where it cannot be."""
+    """Calcium corrected for the albumin of that day, with the flag that says so; unchanged where it cannot
+    be.
+    """
     slope = calcium_slope(analyte, unit, albumin_unit, policy)
     if slope is None or number.qualifier:
         return number, ""
@@ -263,7 +275,9 @@ def corrected_calcium(
 def calcium_slope(
     analyte: Analyte, unit: str | None, albumin_unit: str | None, policy: Policy
 ) -> tuple[Fraction, Fraction, str] | None:
-    """(a, b, flag): corrected calcium = calcium + b − a × albumin, all as reported; None where it cannot be."""
+    """(a, b, flag): corrected calcium = calcium + b − a × albumin, all as reported; None where it cannot
+    be.
+    """
     if analyte.name != "calcium" or policy.calcium != "corrected":
         return None
     try:
@@ -274,8 +288,8 @@ def calcium_slope(
         return None
     scale = units.unit(analyte, formula["unit"])[1] / per_canonical
     slope = Fraction(formula["slope"]) * scale
-    flag = (f"calcium_corrected (+ {formula['slope']} {formula['unit']} x ({formula['reference']} - albumin in "
-            f"{formula['albumin_unit']}))")  # fmt: skip
+    flag = (f"calcium_corrected (+ {formula['slope']} {formula['unit']} x ({formula['reference']} - albumin "
+            f"in {formula['albumin_unit']}))")  # fmt: skip
     return slope * albumin_scale, slope * Fraction(formula["reference"]), flag
 
 
@@ -299,11 +313,11 @@ def grade(
 ) -> list[Grading]:
     """Grades one value for every CTCAE v4.03 term that its test can grade.
 
-    *test*: a CDISC test code, an ADaM PARAMCD, or an analyte's name. *uln*, *lln*, *baseline* and *baseline_uln*
-    share *unit* with the value; None is unknown. *albumin* is that of the same day, for calcium. *at_baseline*:
-    the value is itself the baseline. *sex* is accepted for measurements that need it; no laboratory rule does.
-    Never raises for data: what cannot be graded comes back with a reason of ``REASONS``. Raises ``ValueError``
-    for an unknown policy.
+    *test*: a CDISC test code, an ADaM PARAMCD, or an analyte's name. *uln*, *lln*, *baseline* and
+    *baseline_uln* share *unit* with the value; None is unknown. *albumin* is that of the same day, for
+    calcium. *at_baseline*: the value is itself the baseline. *sex* is accepted for measurements that need
+    it; no laboratory rule does. Never raises for data: what cannot be graded comes back with a reason of
+    ``REASONS``. Raises ``ValueError`` for an unknown policy.
     """
     settled = Policy.of(policy)
     analyte = resolve(test, specimen, unit)

@@ -108,8 +108,8 @@ class Ladder:
 class Arm:
     """A rung fitted to a result's unit: the bound is ``factor`` × basis + ``shift`` in that unit.
 
-    ``missing``: why the bound cannot be had (NO_UNIT, UNKNOWN_UNIT). ``gate``: the arm counts only for a value
-    beyond its limit; where the limit is unknown it counts (``may_be_normal``) or is unknown itself
+    ``missing``: why the bound cannot be had (NO_UNIT, UNKNOWN_UNIT). ``gate``: the arm counts only for a
+    value beyond its limit; where the limit is unknown it counts (``may_be_normal``) or is unknown itself
     (``must_be_abnormal``). ``inside_flagged``: holding within the limits is worth a flag.
     """
 
@@ -288,12 +288,16 @@ def check(ladder: Ladder) -> None:
     term = dictionary.term(ladder.term)
     for rung in ladder.rungs:
         if rung.grade not in term.grades:
-            raise RuleError(f"{where}: the term has no grade {rung.grade}, only {term.grades}; correct the row")
+            raise RuleError(
+                f"{where}: the term has no grade {rung.grade}, only {term.grades}; correct the row"
+            )
         if rung.context not in (None, *CONTEXTS):
             raise RuleError(f"{where}: unknown context {rung.context!r}; known: {', '.join(CONTEXTS)}")
         outward = ">" if ladder.direction == "H" else "<"
         if rung.operator[0] != outward and not rung.flags:
-            raise RuleError(f"{where}: grade {rung.grade} ({rung.operator}) points away from {ladder.direction}")
+            raise RuleError(
+                f"{where}: grade {rung.grade} ({rung.operator}) points away from {ladder.direction}"
+            )
     for name in ladder.analytes:
         analyte = units.analyte(name)
         for unit in {r.unit for r in ladder.rungs if r.unit}:
@@ -302,7 +306,9 @@ def check(ladder: Ladder) -> None:
 
 
 def _check_order(ladder: Ladder, where: str) -> None:
-    """Bounds of one kind (basis, unit, context) move strictly outward with the grade: none empty or crossed."""
+    """Bounds of one kind (basis, unit, context) move strictly outward with the grade: none empty or
+    crossed.
+    """
     outward = 1 if ladder.direction == "H" else -1
     for kind in {(r.basis, r.unit, r.context) for r in ladder.rungs}:
         alike = [r for r in ladder.rungs if (r.basis, r.unit, r.context) == kind]
@@ -311,7 +317,9 @@ def _check_order(ladder: Ladder, where: str) -> None:
                 continue
             near, far = (milder.coefficient, milder.offset), (worse.coefficient, worse.offset)
             step = (far > near) - (far < near)
-            open_ended = step == 0 and milder.operator[0] != worse.operator[0]  # printed "> 48", then "13 - 48"
+            open_ended = (
+                step == 0 and milder.operator[0] != worse.operator[0]
+            )  # printed "> 48", then "13 - 48"
             if step != outward and not open_ended:
                 raise RuleError(
                     f"{where}: grade {worse.grade} ({worse.operator} {far[0]}) is empty or lies inside grade "

@@ -118,11 +118,12 @@ def analyte(code: str) -> Analyte:
     return found[0]
 
 
+_PLAIN = str.maketrans({"µ": "u", "μ": "u", "×": "x", "²": "2", **dict.fromkeys(" ^*_{}[]")})
+
+
 def _key(spelling: str) -> str:
     """A spelling without what never carries meaning."""
-    text = spelling.strip().lower().replace("µ", "u").replace("μ", "u").replace("×", "x").replace("²", "2")
-    for mark in " ^*_{}[]":
-        text = text.replace(mark, "")
+    text = spelling.strip().lower().translate(_PLAIN)
     return text[1:] if text.startswith(("x10", "x1e", "xe")) else text
 
 

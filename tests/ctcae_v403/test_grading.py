@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables that are read line by line)
 """The exact reference: tables that a clinician can check against the printed standard, and laws."""
 
 from __future__ import annotations
@@ -162,7 +163,11 @@ NORMAL = {"unit": "mg/dL", "uln": 1.2, "lln": 0.6}
     ],
 )  # fmt: skip
 def test_baselines_contexts_policies_and_what_cannot_be_graded(
-    term: str, arguments: tuple[Any, ...], named: dict[str, Any], policy: Any, grade_and_reason: tuple[int | None, str]
+    term: str,
+    arguments: tuple[Any, ...],
+    named: dict[str, Any],
+    policy: Any,
+    grade_and_reason: tuple[int | None, str],
 ) -> None:
     result = one(term, *arguments, **named, policy=policy)
     assert (result.grade, result.reason) == grade_and_reason
@@ -191,14 +196,22 @@ def test_baselines_contexts_policies_and_what_cannot_be_graded(
     ],
 )  # fmt: skip
 def test_what_is_said_about_a_grade(
-    term: str, arguments: tuple[Any, ...], named: dict[str, Any], criterion: str, basis: str, flags: tuple[str, ...]
+    term: str,
+    arguments: tuple[Any, ...],
+    named: dict[str, Any],
+    criterion: str,
+    basis: str,
+    flags: tuple[str, ...],
 ) -> None:
     result = one(term, *arguments, **named)
     assert (result.criterion, result.basis, result.flags) == (criterion, basis, flags)
 
 
 def test_one_test_grades_every_term_it_can() -> None:
-    found = {test: [result.term for result in grade(test, 1)] for test in ("GLUC", "WBC", "CREAT", "LYM", "AMYLASE")}
+    found = {
+        test: [result.term for result in grade(test, 1)]
+        for test in ("GLUC", "WBC", "CREAT", "LYM", "AMYLASE")
+    }
     assert found == {
         "GLUC": ["Hyperglycemia", "Hypoglycemia"],
         "WBC": ["Leukocytosis", "White blood cell decreased"],
@@ -260,7 +273,12 @@ def test_another_multiple_of_the_same_unit_changes_no_grade(test: str, value: in
              "URATE": ("mmol/L", "umol/L"), "CREAT": ("mmol/L", "umol/L")}  # fmt: skip
     large, small = pairs.get(test, ("10^9/L", "10^6/L"))
     number = value / 1000
-    named = {"fasting": True, "lln": number * thousandth / 5, "uln": number * thousandth / 4, "baseline": number}
+    named = {
+        "fasting": True,
+        "lln": number * thousandth / 5,
+        "uln": number * thousandth / 4,
+        "baseline": number,
+    }
     scaled = {**named, **{key: named[key] * 1000 for key in ("lln", "uln", "baseline")}}
     assert [r.grade for r in grade(test, number, large, **named)] == [
         r.grade for r in grade(test, value, small, **scaled)

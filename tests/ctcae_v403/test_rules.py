@@ -35,7 +35,9 @@ def test_every_laboratory_term_has_a_ladder_or_a_reason(shared: Path) -> None:
 
 
 def test_every_printed_threshold_of_these_terms_is_a_row(shared: Path) -> None:
-    """Against the extracted thresholds: each bound in a printed unit or multiple of a limit is there, exactly."""
+    """Against the extracted thresholds: each bound in a printed unit or multiple of a limit is there,
+    exactly.
+    """
     ours = {
         (ladder.term, rung.grade, rung.basis, _number(rung.coefficient), _unit(rung.unit))
         for ladder in rules.ladders()
@@ -84,7 +86,10 @@ def _unit(unit: str | None) -> str | None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rungs": [ALT["rungs"][1], {**ALT["rungs"][0], "grade": 3}]}, "grade 3 .* is empty or lies inside grade 2"),
+        (
+            {"rungs": [ALT["rungs"][1], {**ALT["rungs"][0], "grade": 3}]},
+            "grade 3 .* is empty or lies inside grade 2",
+        ),
         ({"rungs": [ALT["rungs"][0], {**ALT["rungs"][0], "grade": 2}]}, "is empty"),
         ({"rungs": [{**ALT["rungs"][0], "grade": 5}]}, "no grade 5"),
         ({"rungs": [{**ALT["rungs"][0], "context": "friday"}]}, "unknown context 'friday'"),
@@ -121,7 +126,10 @@ def test_presets_and_single_switches() -> None:
         ({"baseline_arms": "off"}, "did you mean 'baseline_arm'"),
         ({"baseline_arm": "of"}, "did you mean 'off'"),
         ({"preset": "own"}, "Known: standard, literal"),
-        ({"baseline_arm": False}, "unknown value of lab_policy baseline_arm False"),  # unquoted off in YAML 1.1
+        (
+            {"baseline_arm": False},
+            "unknown value of lab_policy baseline_arm False",
+        ),  # unquoted off in YAML 1.1
     ],
 )
 def test_an_unknown_switch_is_refused_with_the_nearest(settings: Any, message: str) -> None:
