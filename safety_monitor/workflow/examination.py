@@ -121,7 +121,7 @@ def _scheduler(engine: Engine, config: Config, now: datetime) -> Iterator[Findin
     with store.reading(engine) as session:
         beat = ledger.last_beat(session, "scheduler")
         last_at = beat.at if beat else None
-        stopped = beat is not None and beat.detail == "stopped"
+        stopped = beat is not None and beat.detail.startswith("stopped")
         failed = [(run.job, run.period, run.detail) for run in ledger.runs(session) if run.status is JobStatus.FAILED]
     if config.jobs:
         alive = last_at is not None and not stopped and now - last_at < HEARTBEAT_LIMIT

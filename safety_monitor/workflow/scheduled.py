@@ -19,7 +19,7 @@ def dsmb_report(engine: Engine, config: Config, job: Job, period: str, at: datet
     """Issues the DSMB report of each of the job's studies into the reports folder; says where."""
     with store.reading(engine) as session:
         wanted = job.studies or tuple(studies.study_ids(session))
-    stamp = "".join(c for c in period if c.isalnum())
+    stamp = f"{datetime.fromisoformat(period):%Y%m%dT%H%MZ}"
     issued = [
         issue_dsmb(
             engine, config, study_id, None, config.at(config.reports) / f"{study_id}-dsmb-{stamp}.pdf",
