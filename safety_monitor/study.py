@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from safety_monitor.vocabulary import ComponentKind
 
-
 S = TypeVar("S", bound="Settings")
 
 

@@ -103,13 +103,8 @@ def add_rejections(
     session: Session, batch_id: int, study_id: str, rejections: Iterable[tuple[Rejection, Row]]
 ) -> int:
     """Keeps refused rows with their content; how many were not refused in the same way before."""
-    known = set(
-        session.exec(
-            select(RejectionRow.file, RejectionRow.row, RejectionRow.field, RejectionRow.why, RejectionRow.content).where(
-                col(RejectionRow.study_id) == study_id
-            )
-        )
-    )
+    earlier = session.exec(select(RejectionRow).where(col(RejectionRow.study_id) == study_id))
+    known = {(row.file, row.row, row.field, row.why, row.content) for row in earlier}
     n_new = 0
     for rejection, row in rejections:
         content = canonical(row)

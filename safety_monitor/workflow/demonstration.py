@@ -16,6 +16,7 @@ from safety_monitor import store
 from safety_monitor.alerts.transport import transport_for
 from safety_monitor.config import Config
 from safety_monitor.simulate import simulate
+from safety_monitor.study import SettingsError
 from safety_monitor.workflow import delivery, importing, issuing
 from safety_monitor.workflow.studies import freeze_study
 
@@ -54,7 +55,7 @@ def _clear(out: Path) -> None:
     """Removes an earlier demo; a folder that is not one is left alone."""
     if out.exists() and any(out.iterdir()):
         if not (out / _MARK).exists():
-            raise configuration.SettingsError(f"{out} is not empty and not an earlier demo; name another folder with --out")
+            raise SettingsError(f"{out} is not empty and not an earlier demo; name another folder with --out")
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARK).touch()

@@ -183,7 +183,7 @@ def _labs(lb: pl.DataFrame, subjects: pl.DataFrame, settings: StudySettings, cut
     lb = _with_columns(lb, ("LBSEQ", "LBTESTCD", "LBSPEC", "LBSTRESN", "LBSTRESU", "LBSTNRLO", "LBSTNRHI", "LBDTC", "VISIT"))
     lb = lb.drop("SEX", "AGE", strict=False).with_columns(_on=_days("LBDTC"))
     lb = _until(lb, "_on", cutoff).join(person, on="USUBJID", how="left", maintain_order="left")
-    graded = ctcae_v403.grade_frame(lb, policy=settings.lab_policy)
+    graded: pl.DataFrame = ctcae_v403.grade_frame(lb, policy=settings.lab_policy)
     window = timedelta(days=settings.treatment_emergent.days_after_last)
     flags = [name for name in ("LBBLFL", "LBLOBXFL") if name in lb.columns]
     baseline = pl.any_horizontal([pl.col(name) == "Y" for name in flags]) if flags else pl.lit(False)

@@ -50,7 +50,7 @@ def _read(source: Path) -> pl.DataFrame:
         if suffix == ".parquet":
             return pl.read_parquet(content)
         if suffix == ".csv":
-            return pl.read_csv(content, infer_schema=False, missing_utf8_is_empty_string=False)
+            return pl.read_csv(content, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnreadableFile(source, f"cannot be read: {error}", "Export it again") from error
     raise UnreadableFile(source, f"format {suffix!r} is not known", "Use .csv or .parquet")

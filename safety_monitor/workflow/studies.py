@@ -25,7 +25,7 @@ def resolve(engine: Engine, wanted: str | None) -> str:
         raise SettingsError("the database holds no study yet; run safety-monitor import")
     if wanted is None and len(known) == 1:
         return known[0]
-    if wanted in known:
+    if wanted is not None and wanted in known:
         return wanted
     problem = "several studies are in the database" if wanted is None else f"study {wanted!r} is not in the database"
     raise SettingsError(f"{problem}; name one with --study: {', '.join(known)}")
