@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from safety_monitor.intake import UnreadableFile
 from safety_monitor.study import Component
 from safety_monitor.vocabulary import ComponentKind
 from safety_monitor.workflow.attributing import AttributionFileError, attribute_file
@@ -146,7 +147,7 @@ def test_another_trial_has_its_own_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "CASEID and AEDECOD missing"),
+        (b"", "is empty"),
         (b"CASEID,TERM\n1,Fever\n", "AEDECOD missing"),
         (b"CASEID,AEDECOD,AEDECOD\n1,Fever,Fever\n", "AEDECOD appears twice"),
         (b"CASEID,AEDECOD\n1,Fi\xe8vre\n", "not UTF-8"),
@@ -157,6 +158,6 @@ def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_written(
 ) -> None:
     src = tmp_path / "in.csv"
     src.write_bytes(content)
-    with pytest.raises(AttributionFileError, match=said):
+    with pytest.raises((AttributionFileError, UnreadableFile), match=said):
         attribute_file(src, tmp_path / "out.csv", components=HCC)
     assert not (tmp_path / "out.csv").exists()
