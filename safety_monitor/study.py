@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+import ctcae_v403
 from safety_monitor.vocabulary import ComponentKind
 
 S = TypeVar("S", bound="Settings")
@@ -149,6 +150,15 @@ class StudySettings(Settings):
     @classmethod
     def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(word.strip().upper() for word in value)
+
+    @field_validator("lab_policy", mode="before")
+    @classmethod
+    def _known_policy(cls, value: Any) -> Any:
+        """Checked here, so that a misspelt switch stops at the file and not at the first report."""
+        if isinstance(value, Mapping):  # YAML 1.1 reads an unquoted off as False
+            value = {switch: "off" if setting is False else setting for switch, setting in value.items()}
+        ctcae_v403.Policy.of(value)
+        return value
 
     @model_validator(mode="after")
     def _distinct_components(self) -> StudySettings:
