@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -196,7 +197,7 @@ def list_audit(
     with store.reading(engine) as session:
         entries = trail.history(session, table=table, key=key, last=limit)
     if as_json:
-        print_json([vars(entry) for entry in entries])
+        print_json([asdict(entry) for entry in entries])
     else:
         for entry in entries:
             print(entry)

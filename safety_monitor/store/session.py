@@ -218,5 +218,5 @@ def _explain(context: ExceptionContext) -> None:
         raise StoreError(
             f"{where} is not initialised, or older than this program ({error}); run safety-monitor init"
         ) from error
-    if context.connection is None and isinstance(error, psycopg.OperationalError | sqlite3.OperationalError):
+    if context.connection is None and isinstance(error, psycopg.OperationalError | sqlite3.DatabaseError):
         raise StoreError(f"{where} cannot be opened ({error}); check database.url") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from email import policy
 from email.parser import BytesParser
@@ -51,8 +52,6 @@ def test_retry_makes_an_unsent_alert_due(monitor, desk, owed):
 
 
 def test_acknowledged_once_by_the_code_of_the_mail(monitor, demonstration, tmp_path):
-    import shutil
-
     folder = shutil.copytree(demonstration[0], tmp_path / "demo")
     config = ("--config", folder / "config.yaml")
     alert = monitor("alerts", "list", *config, "--json").json[0]

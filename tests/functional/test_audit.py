@@ -39,7 +39,7 @@ def test_an_intact_chain(monitor, history):
 
 TAMPERING = {
     "a row changed beside the triggers": "UPDATE adverse_event SET grade = 1 WHERE usubjid = 'S1-01'",
-    "a row taken away": "DELETE FROM component_opinion WHERE id = (SELECT min(id) FROM component_opinion)",
+    "a row taken away": "DELETE FROM component_opinion WHERE event_id = 1",
     "an entry changed": "UPDATE audit SET actor = 'Nobody' WHERE seq = 3",
     "an entry taken away": "DELETE FROM audit WHERE seq = 5",
     "the end cut off": "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
