@@ -1,0 +1,320 @@
+"""The report as printed: the tables' own numbers, nothing cut off, the same bytes everywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import pikepdf
+import polars as pl
+import pytest
+import tinyhtml5
+from weasyprint import HTML
+from weasyprint.formatting_structure import boxes
+from weasyprint.text.fonts import FontConfiguration
+
+from safety_monitor.records import Snapshot
+from safety_monitor.reporting.render import _printable, dsmb_html, dsmb_report
+from safety_monitor.reporting.tables import all_tables
+from safety_monitor.resources import resource_dir
+from safety_monitor.workflow.freezing import Collected, freeze
+
+SECTIONS = (
+    "Summary", "Adverse events: overview", "Adverse events by organ class, term and worst grade",
+    "Related events, overall and per component", "Serious adverse events: listing", "Deaths",
+    "Exposure-adjusted rates", "Laboratory results: worst grade", "Laboratory results: shift from baseline",
+    "Liver safety", "Stopping rules", "Attribution to the components", "Sites and data quality",
+    "Definitions and policies",
+)  # fmt: skip
+PROGRAM = """
+import sys
+from pathlib import Path
+from safety_monitor.records import Snapshot
+from safety_monitor.reporting.render import dsmb_report
+snapshot = Snapshot.from_bytes(Path(sys.argv[1]).read_bytes())
+Path(sys.argv[2]).write_bytes(dsmb_report(snapshot, organisation="Test sponsor"))
+"""
+
+
+@pytest.fixture(scope="module")
+def hcc(frozen: Callable[[str], Snapshot]) -> Snapshot:
+    return frozen("hcc_synth_demo")
+
+
+@pytest.fixture(scope="module")
+def printed(hcc: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The report of the kept snapshot, made by two processes that share neither hash seed, zone nor locale."""
+    folder = tmp_path_factory.mktemp("printed")
+    (folder / "snapshot").write_bytes(hcc.to_bytes())
+    surroundings = (
+        {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+        {"PYTHONHASHSEED": "4711", "TZ": "Pacific/Auckland", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"},
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, folder / "snapshot", folder / f"{number}.pdf"],
+            env={**os.environ, **variables}, cwd=folder,
+        )
+        for number, variables in enumerate(surroundings)
+    ]  # fmt: skip
+    assert [process.wait(timeout=180) for process in running] == [0, 0]
+    return folder / "0.pdf", folder / "1.pdf"
+
+
+def test_same_snapshot_same_bytes(printed: tuple[Path, Path]) -> None:
+    assert printed[0].read_bytes() == printed[1].read_bytes()
+
+
+def test_document_facts(hcc: Snapshot, printed: tuple[Path, Path]) -> None:
+    with pikepdf.open(printed[0]) as report:
+        assert bool(report.Root.MarkInfo.Marked)
+        assert str(report.Root.Lang) == "en"
+        assert report.open_metadata().get("pdfuaid:part") == "1"
+        title = str(report.docinfo["/Title"])
+        assert "HCC-ALP-01" in title
+        assert "30 Jun 2026" in title
+        assert "20260630" in str(report.docinfo.get("/CreationDate", "20260630"))
+        with report.open_outline() as outline:
+            assert [item.title for item in outline.root] == list(SECTIONS)
+        fonts = [thing for thing in report.objects if isinstance(thing, pikepdf.Dictionary)
+                 and thing.get("/Type") == "/FontDescriptor"]  # fmt: skip
+        assert fonts
+        assert all({"/FontFile", "/FontFile2", "/FontFile3"} & set(font.keys()) for font in fonts)
+        figures = [thing for thing in report.objects if isinstance(thing, pikepdf.Dictionary)
+                   and thing.get("/S") == "/Figure"]  # fmt: skip
+        assert figures
+        assert all(str(figure.get("/Alt", "")) for figure in figures)
+        sizes = {tuple(round(float(side)) for side in page.mediabox) for page in report.pages}
+    assert sizes == {(0, 0, 595, 842), (0, 0, 842, 595)}
+
+
+# The numbers ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def html(hcc: Snapshot) -> Element:
+    return tinyhtml5.parse(dsmb_html(hcc), namespace_html_elements=False)
+
+
+def section_of(html: Element, name: str) -> Element:
+    [found] = [part for part in html.iter("section") if part.get("id") == name]
+    return found
+
+
+def words(element: Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def body_rows(table: Element) -> list[list[str]]:
+    return [[words(cell) for cell in row if cell.tag in ("th", "td")] for body in table.iter("tbody") for row in body]
+
+
+def n(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}".replace(",", " ")
+
+
+def share(count: int, percentage: float) -> str:
+    return f"{n(count)} ({percentage:.1f})" if count else "0"
+
+
+def test_overview_has_the_numbers_of_its_table(hcc: Snapshot, html: Element) -> None:
+    [table] = section_of(html, "overview").iter("table")
+    expected = [
+        [n(row["n"]), "–" if row["pct"] is None else f"{row['pct']:.1f}",
+         "–" if row["cp_lo"] is None else f"{row['cp_lo']:.1f}–{row['cp_hi']:.1f}", n(row["events"])]
+        for row in all_tables(hcc)["overview"].frame.to_dicts()
+    ]  # fmt: skip
+    assert [row[1:] for row in body_rows(table)] == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "place", "name"),
+    [
+        ("terms", 0, "ae_soc_pt_worst_grade"),
+        ("related", 0, "related_ae_soc_pt_worst_grade"),
+        ("related", 1, "related_ablation_soc_pt_worst_grade"),
+        ("related", 2, "related_lenvatinib_soc_pt_worst_grade"),
+        ("related", 3, "related_pd1_soc_pt_worst_grade"),
+    ],
+)
+def test_terms_have_the_numbers_of_their_table(
+    hcc: Snapshot, html: Element, section: str, place: int, name: str
+) -> None:
+    table = list(section_of(html, section).iter("table"))[place]
+    expected = [
+        [row["PT"] or row["SOC"] or "Any event", share(row["n"], row["pct"]), n(row["events"]),
+         *(n(row[column]) for column in ("g1", "g2", "g3", "g4", "g5", "gmiss")), share(row["ge3"], row["ge3_pct"])]
+        for row in all_tables(hcc)[name].frame.to_dicts()
+    ]  # fmt: skip
+    found = body_rows(table)
+    assert found[0][0] == "Any event"
+    assert [row[1:] for row in found] == [row[1:] for row in expected]
+    assert [row[0] for row in found[1:]] == [row[0] for row in expected[1:]]
+
+
+def test_deaths_have_the_rows_of_their_table(hcc: Snapshot, html: Element) -> None:
+    [table] = section_of(html, "deaths").iter("table")
+    expected = [
+        [str(row[column]) if row[column] is not None else "–"
+         for column in ("USUBJID", "st", "en", "dth", "study_day", "days_after_last_dose")]
+        + ["yes" if row["within30d_last_dose"] else "no", "yes" if row["fatal_AE"] else "no"]
+        for row in all_tables(hcc)["deaths"].frame.to_dicts()
+    ]  # fmt: skip
+    assert expected
+    assert [row[:8] for row in body_rows(table)] == expected
+
+
+def test_laboratory_has_the_numbers_of_its_table(hcc: Snapshot, html: Element) -> None:
+    [table] = section_of(html, "laboratory").iter("table")
+    columns = ("N_post", "N_both", *(f"worst_g{grade}" for grade in range(5)), "ge3", "emergent_any", "emergent_ge3")
+    expected = [[row["term"], *(n(row[column]) for column in columns)]
+                for row in all_tables(hcc)["lab_worst_grade"].frame.to_dicts()]  # fmt: skip
+    assert body_rows(table) == expected
+
+
+def test_serious_listing_has_every_serious_event(hcc: Snapshot, html: Element) -> None:
+    shown = words(section_of(html, "serious"))
+    serious = hcc.frames["events"].filter(pl.col("serious"))
+    assert serious.height > 0
+    assert all(subject in shown for subject in serious["usubjid"])
+    rows = [row for table in section_of(html, "serious").iter("table") for row in body_rows(table)]
+    assert len(rows) == serious.height
+
+
+def test_every_table_says_its_counting_rule_and_scopes_its_headers(html: Element) -> None:
+    for name in ("overview", "terms", "related", "deaths", "rates", "laboratory", "shifts"):
+        section = section_of(html, name)
+        assert any("rule" in (p.get("class") or "") and words(p) for p in section.iter("p")), name
+    headers = [th for th in html.iter("th") if th.text or len(th)]
+    assert headers
+    assert all(th.get("scope") in ("col", "row") for th in headers)
+
+
+# Nothing is invented ----------------------------------------------------------------------------------------
+
+
+def bare(**configured: Any) -> Snapshot:
+    """A study of which nothing was imported but an empty DM."""
+    from safety_monitor.study import StudySettings
+
+    settings = StudySettings.of({"study": {"id": "S"}, **configured})
+    return freeze(Collected(settings, [], [], []), None, {"software": "0", "dictionary": "4.03"})
+
+
+def test_what_was_not_collected_or_configured_says_so() -> None:
+    empty = tinyhtml5.parse(dsmb_html(bare()), namespace_html_elements=False)
+    for name in ("laboratory", "shifts", "liver"):
+        assert "not imported" in words(section_of(empty, name)), name
+    assert "not configured" in words(section_of(empty, "monitoring"))
+    assert "No death has been recorded" in words(section_of(empty, "deaths"))
+    definitions = words(section_of(empty, "definitions"))
+    for domain in ("LB", "VS", "EG", "CM", "RS", "MH", "DS"):
+        assert f"({domain})" in definitions
+    assert "all data" in words(empty)
+    assert "not configured" in "".join(words(dd) for dd in empty.iter("dd"))
+
+
+def test_a_study_without_anybody_prints() -> None:
+    assert dsmb_report(bare(), page_size="Letter").startswith(b"%PDF-")
+
+
+def test_text_of_the_sites_is_never_markup(hcc: Snapshot) -> None:
+    events = hcc.frames["events"].with_columns(
+        aeterm=pl.lit("<script>alert(1)</script> & <b>"), aedecod=pl.lit("{{ 7 * 7 }} <i>x</i>")
+    )
+    text = dsmb_html(replace(hcc, frames={**hcc.frames, "events": events}))
+    assert "<script>" not in text
+    assert "<i>x</i>" not in text
+    assert "{{ 7 * 7 }} &lt;i&gt;x&lt;/i&gt;" in text
+
+
+def test_a_character_without_a_glyph_is_shown_as_its_code() -> None:
+    assert _printable("fever 𓀀 发热 ≥ 3 × ULN") == "fever [U+13000] 发热 ≥ 3 × ULN"
+
+
+# The pages --------------------------------------------------------------------------------------------------
+
+LONG = "Gastrointestinal anastomotic leak with unexpectedly long wording"
+UNBROKEN = "Pneumonoultramicroscopicsilicovolcanoconiosispostprocedural1"
+CHINESE = "受试者于消融术后第三天出现发热伴右上腹疼痛及转氨酶升高经保肝治疗后逐渐好转" * 3
+
+
+@pytest.fixture(scope="module")
+def pages(hcc: Snapshot) -> list[Any]:
+    """The laid-out pages of a report with the longest texts that sites write."""
+    wordings = [LONG, UNBROKEN, "Fever"]
+    events = hcc.frames["events"].with_row_index("at").with_columns(
+        aeterm=pl.when(pl.col("at") % 2 == 0).then(pl.lit(CHINESE)).otherwise(pl.lit(UNBROKEN * 2)),
+        aedecod=pl.col("at").map_elements(lambda at: wordings[at % 3] + str(at % 7), return_dtype=pl.String),
+        aebodsys=pl.when(pl.col("at") % 5 == 0).then(pl.lit(UNBROKEN)).otherwise(pl.col("aebodsys")),
+    ).drop("at")  # fmt: skip
+    dispositions = hcc.frames["dispositions"].with_columns(dsterm=pl.lit("DEATH - " + CHINESE))
+    stressed = replace(hcc, frames={**hcc.frames, "events": events, "dispositions": dispositions})
+    base = resource_dir("templates") / "reports"
+    document = HTML(string=dsmb_html(stressed), base_url=f"{base}/").render(font_config=FontConfiguration())
+    return [page._page_box for page in document.pages]
+
+
+def flow(page: Any) -> Any:
+    """The page's content, without its margins."""
+    [content] = [child for child in page.children if not isinstance(child, boxes.MarginBox)]
+    return content
+
+
+def texts(box: Any) -> Iterator[Any]:
+    return (found for found in box.descendants() if isinstance(found, boxes.TextBox) and found.text.strip())
+
+
+def test_no_text_leaves_its_page(pages: list[Any]) -> None:
+    over = [
+        (number, text.text)
+        for number, page in enumerate(pages, 1)
+        for text in texts(flow(page))
+        if text.position_x + text.width > page.content_box_x() + page.width + 0.5
+        or text.position_x < page.content_box_x() - 0.5
+    ]
+    assert over == []
+
+
+def test_no_text_leaves_its_cell(pages: list[Any]) -> None:
+    over = [
+        (number, text.text, round(text.position_x + text.width - cell.position_x - cell.border_width(), 1))
+        for number, page in enumerate(pages, 1)
+        for cell in flow(page).descendants()
+        if isinstance(cell, boxes.TableCellBox)
+        for text in texts(cell)
+        if text.position_x + text.width > cell.position_x + cell.border_width() + 0.5
+    ]
+    assert over == []
+
+
+def test_header_and_footer_are_on_every_page(hcc: Snapshot, pages: list[Any]) -> None:
+    for number, page in enumerate(pages, 1):
+        margins = [child for child in page.children if isinstance(child, boxes.MarginBox)]
+        said = " ".join("".join(text.text for text in texts(margin)) for margin in margins)
+        assert "CONFIDENTIAL" in said, number
+        assert "Data cut-off 30 Jun 2026" in said, number
+        assert f"Page {number} of {len(pages)}" in said, number
+        if number > 1:  # the cover has its title instead
+            assert "HCC-ALP-01" in said, number
+
+
+def test_no_page_is_blank_and_headings_have_something_below(pages: list[Any]) -> None:
+    for number, page in enumerate(pages, 1):
+        assert list(texts(flow(page))), number
+        headings = [box for box in flow(page).descendants() if box.element_tag in ("h2", "h3")]
+        lowest = max(text.position_y for text in texts(flow(page)))
+        for heading in headings:
+            assert heading.position_y + heading.height < lowest + 1, (number, "a heading ends the page")
+
+
+def test_cut_off_is_the_snapshots(hcc: Snapshot) -> None:
+    assert hcc.cutoff == date(2026, 6, 30)
+    assert "Data cut-off 1 Feb 2025" in dsmb_html(replace(bare(), cutoff=date(2025, 2, 1)))
