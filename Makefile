@@ -1,21 +1,21 @@
 # On a fresh machine: `make demo` or `make test`. Each sets up what it needs; `make help` lists the rest.
+# `make setup PYTHON=python3.12` takes another interpreter than python3.
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-grading bench-alerts bench-report torture validate-attribution lock clean
+.PHONY: help setup demo test check bench bench-grading bench-alerts bench-report torture validate-attribution lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' Makefile
 
 setup: ## the Python environment in .venv and the libraries for PDF; quick when nothing changed
+	@sh setup/native.sh $(WITH)
 	@sh setup/environment.sh
-	@sh setup/native.sh
 
 demo: setup ## a simulated trial from files to alerts, tables and the DSMB report, in ./demo
 	@$(BIN)/safety-monitor demo --out demo
 
-test: setup ## every check and every test, on SQLite and on PostgreSQL
-	@sh setup/native.sh --with-postgres
-	@$(MAKE) --no-print-directory check
+test: WITH := --with-postgres
+test: check ## every check and every test, on SQLite and on PostgreSQL
 	$(BIN)/pytest
 
 check: setup ## lint, types, layers

@@ -4,17 +4,8 @@
 # pip is used as it is configured on this machine (index, proxy, certificates).
 set -eu
 cd "$(dirname "$0")/.."
-. setup/apt.sh
-
-python=
-for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
-    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
-[ -n "$python" ] || stop "Python 3.11, 3.12 or 3.13 is needed; ${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>&1 || true)" \
-    'Install one and name it, for example: make setup PYTHON=python3.12'
+. setup/machine.sh
+choose_python
 
 # The stamp holds all that decides what is installed; a moved folder or another Python starts afresh.
 place() { pwd && "$python" --version; }
@@ -23,11 +14,6 @@ if wanted | cmp -s - .venv/installed; then
     exit 0
 fi
 if [ "$(head -n 2 .venv/installed 2>/dev/null)" = "$(place)" ]; then clear=; else clear=--clear; fi
-
-if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-    minor=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    apt_install "This Python lacks ensurepip, so it cannot make an environment with pip." "python$minor-venv"
-fi
 
 echo 'setup: installing the locked packages into .venv'
 "$python" -m venv $clear .venv

@@ -1,27 +1,50 @@
 #!/bin/sh
-# Libraries outside Python: Pango and its companions for the PDF reports; with --with-postgres also the
-# PostgreSQL server programs, which the tests start for themselves in a temporary folder.
+# What pip cannot bring: ensurepip (Debian ships it apart from Python), and Pango with its companions for the PDF
+# reports. With --with-postgres also the PostgreSQL server programs, which the tests start in a temporary folder.
 set -eu
 cd "$(dirname "$0")/.."
-. setup/apt.sh
+. setup/machine.sh
+choose_python
 
-missing=$(.venv/bin/python - <<'PYTHON'
+missing=$("$python" - <<'PYTHON'
+import sys
 from ctypes.util import find_library
+
+try:
+    import ensurepip
+except ImportError:
+    print("ensurepip")
 print(*[name for name in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset", "fontconfig") if not find_library(name)])
 PYTHON
 )
-if [ -n "$missing" ]; then
-    reason="The PDF reports need libraries that are missing ($missing)."
-    if [ "$(uname)" = Darwin ]; then
-        stop "$reason" 'Run:' '    brew install pango' 'Then repeat your make command.'
-    fi
-    apt_install "$reason" libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig
+packages=
+reason=
+if [ "$(uname)" = Darwin ] && [ -n "$missing" ]; then
+    stop "Missing: $(echo $missing). Run:" '    brew install pango' 'and repeat your make command.'
+fi
+for name in $missing; do
+    case $name in
+    ensurepip)
+        packages=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+        reason='Python here cannot make an environment (no ensurepip).'
+        ;;
+    *)
+        packages="$packages libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig"
+        reason="$reason Libraries for the PDF reports are missing."
+        break
+        ;;
+    esac
+done
+
+postgres=
+if [ "${1:-}" = --with-postgres ] && ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+    postgres=postgresql
 fi
 
-[ "${1:-}" = --with-postgres ] || exit 0
-if command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
-    exit 0
+if [ -n "$packages" ]; then
+    apt_install "$(echo $reason)" $packages $postgres
+elif [ -n "$postgres" ]; then
+    # Without a server its tests are skipped by name, and with CI=true they fail.
+    (apt_install 'The tests on PostgreSQL need its server programs.' $postgres) ||
+        echo 'setup: going on without PostgreSQL; its tests will be skipped' >&2
 fi
-# Without a server the tests on PostgreSQL skip by name; with CI=true they fail instead.
-(apt_install 'The tests on PostgreSQL need its server programs.' postgresql) ||
-    echo 'setup: going on without PostgreSQL; its tests will be skipped' >&2

@@ -1,0 +1,41 @@
+# Sourced by the other scripts: which Python, and how Debian or Ubuntu packages get here.
+
+stop() {
+    printf 'setup: %s\n' "$@" >&2
+    exit 1
+}
+
+# Sets $python: the interpreter that PYTHON names, or the first that is new enough.
+choose_python() {
+    for python in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+            return
+        fi
+    done
+    stop "Python 3.11, 3.12 or 3.13 is needed; ${PYTHON:-python3} is: $("${PYTHON:-python3}" --version 2>&1 || true)" \
+        'Install one and name it, for example: make setup PYTHON=python3.12'
+}
+
+# apt_install REASON PACKAGE...: ends with the exact command where this user may not install.
+apt_install() {
+    reason=$1
+    shift
+    command="apt-get install -y --no-install-recommends $*"
+    if ! command -v apt-get >/dev/null; then
+        stop "$reason" "There is no apt-get here to get them with; what Debian calls the packages: $*"
+    elif [ "$(id -u)" = 0 ]; then
+        as_root=
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        as_root='sudo -n'
+    else
+        stop "$reason" 'You may not install packages here. Have root run:' "    apt-get update && $command" \
+            'and repeat your make command.'
+    fi
+    echo "setup: $reason Installing $*"
+    log=$(mktemp)
+    if ! { $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive $command; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        stop "apt-get failed (all it said: $log). Repair that, or have root run:" "    apt-get update && $command"
+    fi
+    rm -f "$log"
+}
