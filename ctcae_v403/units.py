@@ -157,7 +157,7 @@ _PINT_BASES = {"mass": "g/L", "amount": "mol/L", "count": "1/L", "time": "second
 @cache
 def _registry() -> Any:
     """UCUM for pint; loaded when a spelling is first met that our table lacks."""
-    from ucumvert import PintUcumRegistry  # type: ignore[import-untyped]
+    from ucumvert import PintUcumRegistry
 
     return PintUcumRegistry()
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -21,6 +22,11 @@ from safety_monitor.workflow.importing import import_paths
 from safety_monitor.workflow.studies import freeze_study, resolve
 
 IMPORTED_AT = datetime(2026, 7, 1, 7, 0, tzinfo=UTC)
+
+
+# Time is measured in benchmarks, not in tests; on CI the same cases every time.
+hypothesis.settings.register_profile("anywhere", deadline=None, derandomize=os.environ.get("CI") == "true")
+hypothesis.settings.load_profile("anywhere")
 
 
 @pytest.fixture(scope="session")

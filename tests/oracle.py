@@ -149,6 +149,7 @@ def lab_grades(snapshot: Snapshot) -> dict[str, dict[str, tuple[int | None, int 
         row
         for row in snapshot.frames["labs"].to_dicts()
         if row["usubjid"] in treated(snapshot) and row["grade"] is not None and row["term"] is not None
+        and (row["lbstresn"] is not None or row["grade"] >= 1)  # "< 0.2" is no measurement, "> 1000" is abnormal
     ]
     found: dict[str, dict[str, tuple[int | None, int | None]]] = {}
     for term in {row["term"] for row in records}:
