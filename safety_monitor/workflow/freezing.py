@@ -154,13 +154,13 @@ def _exposures(exposures: Sequence[Exposure], cutoff: date | None) -> pl.DataFra
         "usubjid": pl.String, "domain": pl.String, "seq": pl.Int64, "treatment": pl.String, "component": pl.String,
         "dose": pl.Float64, "unit": pl.String, "frequency": pl.String, "location": pl.String,
         "start_on": pl.Date, "end_on": pl.Date,
-    })  # fmt: skip
+    }).sort("usubjid", "domain", "seq")  # fmt: skip
 
 
 def _queries(collected: Collected, cutoff: date | None) -> pl.DataFrame:
     rows = [
         {"usubjid": assessed.event.usubjid, "aeseq": assessed.event.aeseq, "text": text}
-        for assessed in collected.events
+        for assessed in sorted(collected.events, key=lambda assessed: assessed.event.key)
         if _within(assessed.assessment.onset_on, cutoff)
         for text in assessed.assessment.queries
     ]
