@@ -1,0 +1,82 @@
+"""Figures: the numbers that they are given, the same bytes each time, and words for those who cannot see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import polars as pl
+import pytest
+
+from safety_monitor.reporting import figures
+from safety_monitor.reporting.figures import Figure
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def peaks(*values: tuple[str, float | None, float | None]) -> pl.DataFrame:
+    return pl.DataFrame(values, schema={"USUBJID": pl.String, "TA": pl.Float64, "BILI": pl.Float64}, orient="row")
+
+
+LIVER = peaks(
+    ("S-01-001", 3.0, 2.0), ("S-01-002", 12.0, 1.99), ("S-01-003", 2.99, 5.0), ("S-01-004", 0.5, 0.4), ("S-01-005", 7.0, None)
+)
+STEPS = [(n, 2 + n // 5) for n in range(2, 31)]
+TERMS = [("Pneumothorax", 25.0, 12.1, 42.2, 5.6), ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0)]
+MAKERS: dict[str, Callable[[], Figure]] = {
+    "stopping": lambda: figures.stopping_boundary(STEPS, 12, 3, 30, "related grade 3 or worse"),
+    "stopping, one step": lambda: figures.stopping_boundary([(5, 2)], 0, 0, 10, "death"),
+    "stopping, crossed": lambda: figures.stopping_boundary(STEPS, 10, 9, 30, "death"),
+    "edish": lambda: figures.edish(LIVER),
+    "edish, nobody": lambda: figures.edish(peaks()),
+    "edish, zero and far out": lambda: figures.edish(peaks(("S-1", 0.0, 0.0), ("S-2", 900.0, 80.0))),
+    "terms": lambda: figures.term_dots(TERMS),
+    "terms, everybody": lambda: figures.term_dots([("Fever", 100.0, 90.3, 100.0, 100.0)]),
+}
+
+
+def texts(figure: Figure) -> list[str]:
+    return ["".join(text.itertext()).strip() for text in ElementTree.fromstring(figure.svg).iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_same_numbers_same_bytes_and_nothing_from_outside(make: Callable[[], Figure]) -> None:
+    first, second = make(), make()
+    assert first == second
+    root = ElementTree.fromstring(first.svg)
+    assert root.tag == f"{SVG}svg"
+    assert "<dc:date>" not in first.svg
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if name.endswith("href"):
+                assert value.startswith(("#", "data:")), value
+    assert first.alt.strip()
+    assert any(texts(first)), "text is kept as text"
+
+
+def test_stopping_boundary_says_where_the_trial_stands() -> None:
+    figure = MAKERS["stopping"]()
+    assert {"now: 3 of 12", "stop: boundary reached", "Subjects treated (n)", "Subjects with the event (n)"} <= set(texts(figure))
+    assert "related grade 3 or worse: 3 of 12 subjects treated" in figure.alt
+    assert "boundary at 30 subjects is 8" in figure.alt
+
+
+def test_edish_counts_each_quadrant() -> None:
+    figure = MAKERS["edish"]()
+    said = set(texts(figure))
+    assert {"possible Hy's law: n = 1", "cholestasis: n = 1", "Temple's corollary: n = 1", "neither: n = 1"} <= said
+    assert "001" in said, "who is in the corner is named"
+    assert not {"002", "003", "004", "005"} & said
+    assert figure.alt.startswith("eDISH plot of 4 subjects; 1 ")
+
+
+def test_edish_of_nobody() -> None:
+    figure = MAKERS["edish, nobody"]()
+    assert figure.alt.startswith("eDISH plot of 0 subjects; 0 ")
+    assert {"possible Hy's law: n = 0", "neither: n = 0"} <= set(texts(figure))
+
+
+def test_terms_are_labelled_with_their_share() -> None:
+    figure = MAKERS["terms"]()
+    assert {TERMS[0][0], TERMS[1][0]} <= set(texts(figure))
+    assert "Pneumothorax 25 %, grade 3 or worse 6 %" in figure.alt
