@@ -32,9 +32,7 @@ components:
   - {name: ablation, kind: procedure, profile: ablation, match: [MICROWAVE ABLATION]}
   - {name: lenvatinib, profile: lenvatinib, match: [LENVATINIB]}
 """
-SUBJECTS = [
-    {"USUBJID": f"S1-0{n}", "SITEID": "01", "RFXSTDTC": "2026-01-05", "RFXENDTC": "2026-03-01"} for n in (1, 2)
-]
+SUBJECTS = [{"USUBJID": f"S1-0{n}", "SITEID": "01", "RFXSTDTC": "2026-01-05", "RFXENDTC": "2026-03-01"} for n in (1, 2)]
 DOSES = [
     {"USUBJID": f"S1-0{n}", "EXSEQ": "1", "EXTRT": "LENVATINIB", "EXDOSE": "8", "EXSTDTC": "2026-01-05",
      "EXENDTC": "2026-03-01"} for n in (1, 2)
@@ -91,9 +89,7 @@ def script() -> Callable[..., Answer]:
 
 
 @pytest.fixture
-def monitor(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Answer]:
+def monitor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Answer]:
     """The same command line, in this process, from the test's own folder."""
     monkeypatch.chdir(tmp_path)
 

@@ -22,7 +22,10 @@ LIVER = peaks(
     ("S-01-001", 3.0, 2.0), ("S-01-002", 12.0, 1.99), ("S-01-003", 2.99, 5.0), ("S-01-004", 0.5, 0.4), ("S-01-005", 7.0, None)
 )
 STEPS = [(n, 2 + n // 5) for n in range(2, 31)]
-TERMS = [("Pneumothorax", 25.0, 12.1, 42.2, 5.6), ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0)]
+TERMS = [
+    ("Pneumothorax", 25.0, 12.1, 42.2, 5.6),
+    ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0),
+]
 MAKERS: dict[str, Callable[[], Figure]] = {
     "stopping": lambda: figures.stopping_boundary(STEPS, 12, 3, 30, "related grade 3 or worse"),
     "stopping, one step": lambda: figures.stopping_boundary([(5, 2)], 0, 0, 10, "death"),

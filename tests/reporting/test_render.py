@@ -144,9 +144,7 @@ def test_overview_has_the_numbers_of_its_table(hcc: Snapshot, html: Element) -> 
         ("related", 3, "related_pd1_soc_pt_worst_grade"),
     ],
 )
-def test_terms_have_the_numbers_of_their_table(
-    hcc: Snapshot, html: Element, section: str, place: int, name: str
-) -> None:
+def test_terms_have_the_numbers_of_their_table(hcc: Snapshot, html: Element, section: str, place: int, name: str) -> None:
     table = list(section_of(html, section).iter("table"))[place]
     expected = [
         [row["PT"] or row["SOC"] or "Any event", share(row["n"], row["pct"]), n(row["events"]),
@@ -277,8 +275,7 @@ def test_no_text_leaves_its_page(pages: list[Any]) -> None:
         (number, text.text)
         for number, page in enumerate(pages, 1)
         for text in texts(flow(page))
-        if text.position_x + text.width > page.content_box_x() + page.width + 0.5
-        or text.position_x < page.content_box_x() - 0.5
+        if text.position_x + text.width > page.content_box_x() + page.width + 0.5 or text.position_x < page.content_box_x() - 0.5
     ]
     assert over == []
 

@@ -110,7 +110,12 @@ def supplement(name: str, value: str, of: str = "1") -> dict[str, str]:
 
 
 def test_supplemental_qualifiers_belong_to_their_event() -> None:
-    extra = (supplement("RELABL", "Y", "1.0"), supplement("AETRTEM", "Y"), supplement("AEIRFL", "N"), supplement("AEIRFL", "Y", "2"))
+    extra = (
+        supplement("RELABL", "Y", "1.0"),
+        supplement("AETRTEM", "Y"),
+        supplement("AEIRFL", "N"),
+        supplement("AEIRFL", "Y", "2"),
+    )
     found = event(supplemental=extra, AETERM="nausea", AEREL="N", AETOXGR="2", AESER="U")
     assert found.relatedness == {"ablation": "Y", "drug": "N"}
     assert (found.trtemfl, found.immune, found.grade, found.aeser) == (True, False, 2, None)

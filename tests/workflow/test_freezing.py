@@ -24,9 +24,7 @@ from safety_monitor.version import VERSIONS
 from safety_monitor.workflow.freezing import AssessedEvent, Collected, freeze
 from safety_monitor.workflow.importing import code_to_ctcae, opinions_on
 
-STUDY = StudySettings.of(
-    {"study": {"id": "S"}, "components": [{"name": "pd1", "relatedness": "RELPD1"}], "related": ["Y"]}
-)
+STUDY = StudySettings.of({"study": {"id": "S"}, "components": [{"name": "pd1", "relatedness": "RELPD1"}], "related": ["Y"]})
 DAY = date(2025, 3, 1)
 DAYS = st.integers(-40, 400).map(lambda n: DAY + timedelta(days=n))
 DATES = DAYS | st.none()
@@ -51,7 +49,8 @@ def collections(draw: Callable[[Any], Any]) -> Collected:
         start = draw(DATES)
         cut = draw(st.sampled_from([4, 7, 10]))
         event = AdverseEvent(
-            study_id="S", usubjid=f"S-{draw(st.integers(0, 3))}", aeseq=number, aeterm="t", aedecod=draw(st.sampled_from(["Rash", None])),
+            study_id="S", usubjid=f"S-{draw(st.integers(0, 3))}", aeseq=number, aeterm="t",
+            aedecod=draw(st.sampled_from(["Rash", None])),
             grade=draw(st.sampled_from([1, 3, 5, None])), aeser=draw(st.sampled_from([True, False, None])),
             aestdtc=start and start.isoformat()[:cut],
         )  # fmt: skip
@@ -122,7 +121,11 @@ def test_a_snapshot_is_its_bytes(found: Collected, cutoff: date | None) -> None:
 @given(collections(), st.randoms(use_true_random=False))
 def test_the_order_in_which_records_came_changes_nothing(found: Collected, random: Any) -> None:
     shuffled = replace(
-        found, **{name: random.sample(list(getattr(found, name)), len(getattr(found, name))) for name in ("subjects", "events", "exposures")}
+        found,
+        **{
+            name: random.sample(list(getattr(found, name)), len(getattr(found, name)))
+            for name in ("subjects", "events", "exposures")
+        },
     )
     assert freeze(shuffled, None, {}).sha256 == freeze(found, None, {}).sha256
 
