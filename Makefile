@@ -2,7 +2,7 @@
 # `make setup PYTHON=python3.12` takes another interpreter than python3.
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-grading bench-alerts bench-report torture validate-attribution lock clean
+.PHONY: help setup demo test check bench bench-grading bench-alerts bench-report lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' Makefile
@@ -27,12 +27,6 @@ bench: bench-grading bench-alerts bench-report ## the three measurements
 
 bench-grading bench-alerts bench-report: bench-%: setup
 	$(BIN)/python bench/bench_$*.py
-
-torture: setup ## damaged files, killed processes, two schedulers
-	$(BIN)/python bench/torture.py
-
-validate-attribution: setup ## attribution against simulated causes
-	$(BIN)/python bench/validate_attribution.py
 
 lock: ## renew requirements.lock after a change of pyproject.toml; UPGRADE=--upgrade for newer versions
 	@sh setup/lock.sh

@@ -95,18 +95,18 @@ def show_alert(alert_id: AlertId, config: ConfigPath = DEFAULT_CONFIG, as_json: 
 
 @alerts.command()
 def ack(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="Acknowledgement code of the mail.")],
+    alert: Annotated[str, typer.Argument(metavar="ID|CODE", help="Number of the alert, or the code of its mail.")],
     actor: Actor = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledges an alert by its code."""
+    """Acknowledges an alert by its number or by the code of its mail."""
     from safety_monitor.workflow import delivery
 
     _, engine = opened(config)
-    alert_id = delivery.acknowledge(engine, code, actor=actor_or_user(actor), at=now())
+    alert_id = delivery.acknowledge(engine, alert, actor=actor_or_user(actor), at=now())
     if alert_id is None:
-        raise Refusal(f"No sent, unacknowledged alert has the code {code!r}.")
+        raise Refusal(f"No alert {alert!r} is sent and still waits for it; see safety-monitor alerts list --state sent.")
     if as_json:
         print_json({"alert": alert_id, "acknowledged": True})
     else:
@@ -114,17 +114,23 @@ def ack(
 
 
 @alerts.command()
-def retry(alert_id: AlertId, actor: Actor = None, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Makes an unsent alert due now."""
+def retry(
+    alert_id: Annotated[int | None, typer.Argument(metavar="[ID]", help="Number of the alert; all unsent ones without it.")] = None,
+    actor: Actor = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Makes one unsent alert, or all of them, due now."""
     from safety_monitor.workflow import delivery
 
     _, engine = opened(config)
-    if not delivery.retry(engine, alert_id, actor=actor_or_user(actor), at=now()):
+    n_due = delivery.retry(engine, alert_id, actor=actor_or_user(actor), at=now())
+    if alert_id is not None and not n_due:
         raise Refusal(f"Alert {alert_id} is not waiting to be sent.")
     if as_json:
-        print_json({"alert": alert_id, "due": True})
+        print_json({"alert": alert_id, "due": n_due})
     else:
-        stdout.print(f"Alert {alert_id} is due now; safety-monitor run delivers it.")
+        stdout.print(f"{n_due} alerts are due now; safety-monitor run delivers them.")
 
 
 def run(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
@@ -213,9 +219,10 @@ def verify_audit(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -
     _, engine = opened(config)
     with store.reading(engine) as session:
         faults = trail.verify(session)
+        seq, digest = trail.head(session)
     if as_json:
-        print_json({"intact": not faults, "faults": faults})
+        print_json({"intact": not faults, "faults": faults, "entries": seq, "head": digest})
     elif not faults:
-        stdout.print("The audit chain is intact.")
+        stdout.print(f"The audit chain is intact: {seq} entries, head {digest}.")
     if faults:
         raise Refusal("The audit chain is broken:\n" + "\n".join(f"  {fault}" for fault in faults))

@@ -116,7 +116,7 @@ def import_(
         engine, settings, paths, actor=actor_or_user(actor), at=now(), reason=reason, complete=complete or (),
         dry_run=dry_run, backfill=backfill,
     )  # fmt: skip
-    if result.rejections:
+    if result.rejections or rejects.exists():  # an old list of refusals must not outlive the data it was about
         write_rejects(result.rejections, rejects)
     if as_json:
         print_json(
@@ -144,6 +144,8 @@ def import_(
         stderr.print(f"[yellow]{len(result.rejections)} rows were refused; each with its reason in {rejects}[/]")
     if result.refused_serious:
         stderr.print(f"[bold red]{len(result.refused_serious)} of them look like serious events; the safety staff is told.[/]")
+    if result.settings_changed:
+        stdout.print(f"The settings of {result.study_id} {verb} changed: every event was assessed by the new ones.")
     if dry_run:
         stdout.print("Dry run: nothing was changed.")
 

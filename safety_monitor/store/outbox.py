@@ -113,13 +113,14 @@ def with_code(session: Session, code: str) -> Sequence[AlertRow]:
     return session.exec(select(AlertRow).where(col(AlertRow.ack_code) == code)).all()
 
 
-def hasten(session: Session, alert_id: int, *, at: datetime) -> bool:
-    """A pending alert that nobody holds now is due *at*. False where it is not pending, or is being sent."""
+def hasten(session: Session, alert_id: int | None, *, at: datetime) -> int:
+    """Pending alerts that nobody holds now are due *at*: this one, or all of them; how many."""
     free = or_(col(AlertRow.leased_until).is_(None), col(AlertRow.leased_until) <= at)
-    statement = update(AlertRow).where(col(AlertRow.id) == alert_id, free)
-    statement = statement.where(col(AlertRow.state) == AlertState.PENDING)
+    statement = update(AlertRow).where(col(AlertRow.state) == AlertState.PENDING, free)
+    if alert_id is not None:
+        statement = statement.where(col(AlertRow.id) == alert_id)
     statement = statement.values(next_attempt_at=at, lease_owner=None, leased_until=None)
-    return session.exec(statement).rowcount == 1
+    return int(session.exec(statement).rowcount)
 
 
 def release(session: Session, alert_id: int, *, worker: str) -> bool:

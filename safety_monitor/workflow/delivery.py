@@ -81,22 +81,23 @@ def retry_delay(n_failures: int, settings: DeliverySettings) -> timedelta:
     return timedelta(seconds=min(settings.first_retry_seconds * 2**doublings, settings.longest_retry_seconds))
 
 
-def acknowledge(engine: Engine, code: str, *, actor: str, at: datetime) -> int | None:
-    """Records that *actor* has seen the alert with this code; its number. None where no sent alert that still
-    waits for it has the code; SettingsError where two have."""
-    wanted = code.strip().upper()
-    with store.transaction(engine, actor=actor, reason=f"acknowledged with code {wanted}", at=at) as session:
+def acknowledge(engine: Engine, alert: str, *, actor: str, at: datetime) -> int | None:
+    """Records that *actor* has seen the alert with this number or code; its number. None where no sent alert that
+    still waits for it is meant; SettingsError where two have the code."""
+    wanted = alert.strip().upper()
+    with store.transaction(engine, actor=actor, reason=f"acknowledged as {wanted}", at=at) as session:
         ids = [row.id for row in outbox.with_code(session, wanted) if row.id is not None]
+        if not ids and wanted.isdecimal():
+            ids = [int(wanted)]
         if len(ids) > 1:
-            raise SettingsError(
-                f"alerts {', '.join(map(str, ids))} share the code {wanted}; ask the administrator"
-            )
+            raise SettingsError(f"alerts {', '.join(map(str, ids))} share the code {wanted}; use the number of yours")
         return ids[0] if ids and outbox.acknowledge(session, ids[0], by=actor, at=at) else None
 
 
-def retry(engine: Engine, alert_id: int, *, actor: str, at: datetime) -> bool:
-    """Makes an unsent alert due *at*; False where none waits (sent, unknown, or being sent now)."""
-    with store.transaction(engine, actor=actor, reason=f"retry of alert {alert_id}", at=at) as session:
+def retry(engine: Engine, alert_id: int | None, *, actor: str, at: datetime) -> int:
+    """Makes an unsent alert (None: every one) due *at*; how many. Not one that is being sent right now."""
+    reason = f"retry of alert {alert_id}" if alert_id is not None else "retry of all unsent alerts"
+    with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
         return outbox.hasten(session, alert_id, at=at)
 
 

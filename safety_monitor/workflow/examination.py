@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes.util
 import smtplib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -46,7 +46,7 @@ def examine(config: Config, now: datetime) -> list[Finding]:
             findings += [*_audit(engine), *_outbox(engine, config, now), *_scheduler(engine, config, now)]
         finally:
             engine.dispose()
-    return findings
+    return [replace(finding, remedy="") if finding.ok else finding for finding in findings]
 
 
 def _native() -> Iterator[Finding]:

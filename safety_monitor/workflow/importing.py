@@ -48,6 +48,7 @@ class ImportResult:
     tallies: dict[str, Tally] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
     n_new_rejections: int = 0
+    settings_changed: bool = False
     events: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "deleted": 0})
     n_alerts: int = 0
     n_queries: int = 0
@@ -55,7 +56,8 @@ class ImportResult:
 
     @property
     def changed(self) -> bool:
-        return any(t.n_new or t.n_changed or t.n_deleted for t in self.tallies.values()) or any(self.events.values())
+        rows = any(t.n_new or t.n_changed or t.n_deleted for t in self.tallies.values())
+        return rows or any(self.events.values()) or self.settings_changed
 
 
 class _DryRun(Exception):
@@ -96,7 +98,7 @@ def import_paths(
     try:
         with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
             batch = sources.open_batch(session, settings.id, at, actor, reason, backfill)
-            studies.keep_settings(session, settings, at)
+            result.settings_changed = studies.keep_settings(session, settings, at)
             _keep_sources(session, batch, settings.id, gathered, {c.upper() for c in complete}, result)
             refused = [pair for read in gathered for pair in read.refused]
             _decide_and_apply(session, config, settings, at, backfill, refused, result)

@@ -281,8 +281,26 @@ def test_acknowledge_by_code_once(engine, clock):
     assert acknowledge(engine, "NONE", actor="Chen", at=START) is None
     assert acknowledge(engine, f" {code.lower()} ", actor="Chen", at=START) == row["id"]
     assert acknowledge(engine, code, actor="Wang", at=START) is None
+    assert acknowledge(engine, str(row["id"]), actor="Wang", at=START) is None
     (row,) = rows(engine)
     assert (row["state"], row["acknowledged_by"], row["acknowledged_at"]) == ("acknowledged", "Chen", START)
+
+
+def test_acknowledge_by_number(engine, clock):
+    settings = config(OFFICER)
+    owe(engine, settings)
+    (row,) = rows(engine)
+    deliver_due(engine, Way(), settings, clock, "w1")
+    assert acknowledge(engine, "999", actor="Chen", at=START) is None
+    assert acknowledge(engine, str(row["id"]), actor="Chen", at=START) == row["id"]
+
+
+def test_retry_of_all_makes_every_unsent_alert_due(engine, clock):
+    settings, way = config(OFFICER, MONITOR, SITE), Way("temporary", "temporary")
+    owe(engine, settings)
+    deliver_due(engine, way, settings, clock, "w1")
+    assert retry(engine, None, actor="Chen", at=clock()) == 2
+    assert deliver_due(engine, way, settings, clock, "w1") == Tally(n_sent=2)
 
 
 def test_retry_makes_it_due_now(engine, clock):

@@ -262,3 +262,14 @@ def test_an_event_of_an_unknown_subject_is_kept_told_and_queried(engine: Engine,
 def test_complete_needs_a_file_of_that_domain(engine: Engine, folder: Path) -> None:
     with pytest.raises(SettingsError, match="--complete LB: no file of that domain"):
         run(engine, folder, complete=["LB"])
+
+
+def test_changed_settings_take_effect_although_the_data_are_the_same(engine: Engine, folder: Path) -> None:
+    run(engine, folder)
+    (folder / "study.yaml").write_text(STUDY + "related: [CERTAIN]\n", encoding="utf-8")
+    result = run(engine, folder, hours=1)
+    assert result.settings_changed
+    assert rows(engine, "SELECT version FROM study_version ORDER BY version") == [(1,), (2,)]
+    related = "SELECT related FROM assessment a JOIN adverse_event e ON e.id = a.event_id WHERE e.usubjid = 'S1-01'"
+    assert rows(engine, related) == [(0,)]
+    assert not run(engine, folder, hours=2).changed
