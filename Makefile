@@ -28,8 +28,8 @@ bench: bench-grading bench-alerts bench-report ## the three measurements
 bench-grading bench-alerts bench-report: bench-%: setup
 	$(BIN)/python bench/bench_$*.py
 
-lock: ## renew requirements.lock after a change of pyproject.toml; UPGRADE=--upgrade for newer versions
+lock: setup ## renew requirements.lock after a change of pyproject.toml; UPGRADE=--upgrade for newer versions
 	@sh setup/lock.sh
 
 clean: ## remove the environment, the demonstration and every cache
-	rm -rf .venv .tools demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,7 +1,6 @@
 #!/bin/sh
 # The Python environment: .venv with exactly what requirements.lock names, and this project in editable form.
 # Needs Python 3.11 to 3.13 and the network once; quick when nothing changed. PYTHON names another interpreter.
-# pip is used as it is configured on this machine (index, proxy, certificates).
 set -eu
 cd "$(dirname "$0")/.."
 . setup/machine.sh
@@ -18,7 +17,16 @@ if [ "$(head -n 2 .venv/installed 2>/dev/null)" = "$(place)" ]; then clear=; els
 echo 'setup: installing the locked packages into .venv'
 "$python" -m venv $clear .venv
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
-.venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
-.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+pip='.venv/bin/python -m pip'
+# uv, from the same lock, takes a sixth of the time, but knows nothing of how pip is configured here: where pip is
+# told of another index or a proxy, and wherever uv does not get through, pip installs.
+with_uv() {
+    ! $pip config list | grep -qE '[.](index-url|no-index|proxy|trusted-host)=' || return 1
+    awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock >.venv/uv.lock
+    $pip install --quiet --no-deps --require-hashes -r .venv/uv.lock &&
+        .venv/bin/uv pip install --quiet --system-certs --python .venv/bin/python --require-hashes -r requirements.lock
+}
+with_uv || $pip install --quiet --no-compile --require-hashes -r requirements.lock
+$pip install --quiet --no-deps --no-build-isolation --editable .
 wanted >.venv/installed
 echo 'setup: ready'

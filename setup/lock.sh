@@ -3,10 +3,7 @@
 # Versions already locked stay unless UPGRADE=--upgrade.
 set -eu
 cd "$(dirname "$0")/.."
-uv=$(command -v uv || true)
-if [ -z "$uv" ]; then
-    uv=.tools/uv/bin/uv
-    [ -x "$uv" ] || { python3 -m venv .tools/uv && .tools/uv/bin/pip install --quiet uv; }
-fi
+uv=.venv/bin/uv
+[ -x "$uv" ] || uv=uv
 "$uv" pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate \
     --no-header ${UPGRADE:-} --group dev --output-file requirements.lock pyproject.toml
