@@ -26,7 +26,10 @@ with_uv() {
     $pip install --quiet --no-deps --require-hashes -r .venv/uv.lock &&
         .venv/bin/uv pip install --quiet --system-certs --python .venv/bin/python --require-hashes -r requirements.lock
 }
-with_uv || $pip install --quiet --no-compile --require-hashes -r requirements.lock
+with_uv || {
+    echo 'setup: with pip, which takes a minute or two'
+    $pip install --quiet --no-compile --require-hashes -r requirements.lock
+}
 $pip install --quiet --no-deps --no-build-isolation --editable .
 wanted >.venv/installed
 echo 'setup: ready'
