@@ -31,7 +31,7 @@ AT = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def main() -> None:
-    print(f"{'subjects':>8} {'import s':>9} {'freeze s':>9} {'tables s':>9} {'html s':>7} {'pdf s':>7} {'peer s':>7} {'ratio':>6} {'pages/s':>8}")
+    print("subjects  import s  freeze s  tables s  html s   pdf s  peer s  ratio  pages/s")
     for n in SUBJECTS:
         with tempfile.TemporaryDirectory() as folder:
             print(measure(n, Path(folder)))

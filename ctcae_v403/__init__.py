@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Coding", "Term", "UnknownTerm", "code", "search", "socs", "term", "terms"]
 
 _GRADING = {
-    "ColumnsError": "columns", "Grading": "grading", "Policy": "rules", "REASONS": "grading", "grade": "grading", "grade_frame": "frame",
-    "numeric_criteria": "rules",
+    "ColumnsError": "columns", "Grading": "grading", "Policy": "rules", "REASONS": "grading", "grade": "grading",
+    "grade_frame": "frame", "numeric_criteria": "rules",
 }  # fmt: skip
 
 

@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 def grade_labs(
     source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet: SDTM LB or ADaM ADLB.")],
     out: Annotated[Path, typer.Option("--out", help="CSV or Parquet to write.")],
-    policy: Annotated[Literal["standard", "literal"], typer.Option(help="Reading of what the standard leaves open.")] = "standard",
+    policy: Annotated[
+        Literal["standard", "literal"], typer.Option(help="Reading of what the standard leaves open.")
+    ] = "standard",
     engine: Annotated[Literal["polars", "spark"], typer.Option(help="spark: for a cluster; needs pyspark.")] = "polars",
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,

@@ -33,7 +33,8 @@ _SHOWN = (
     "sent_at", "ack_code", "acknowledged_at", "acknowledged_by", "rule_id", "message_id",
 )  # fmt: skip
 _ABOUT = (
-    "siteid", "usubjid", "aeseq", "term", "grade", "serious", "serious_basis", "fatal", "onset", "outcome", "why", "where", "changes",
+    "siteid", "usubjid", "aeseq", "term", "grade", "serious", "serious_basis", "fatal", "onset", "outcome", "why",
+    "where", "changes",
 )  # fmt: skip
 AlertId = Annotated[int, typer.Argument(metavar="ID", help="Number of the alert.")]
 
@@ -115,7 +116,7 @@ def ack(
 
 @alerts.command()
 def retry(
-    alert_id: Annotated[int | None, typer.Argument(metavar="[ID]", help="Number of the alert; all unsent ones without it.")] = None,
+    alert_id: Annotated[int | None, typer.Argument(metavar="[ID]", help="Number of the alert; without it, all.")] = None,
     actor: Actor = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,

@@ -62,12 +62,21 @@ def stopping_boundary(
         axes.fill_between(ns, bounds, top, step="post", color=VERMILION, alpha=0.10, linewidth=0)
         axes.step(ns, bounds, where="post", color=VERMILION)
         axes.annotate(
-            "stop: boundary reached", (ns[-1], bounds[-1]), xytext=(-4, 7), textcoords="offset points", ha="right", color=VERMILION
+            "stop: boundary reached",
+            (ns[-1], bounds[-1]),
+            xytext=(-4, 7),
+            textcoords="offset points",
+            ha="right",
+            color=VERMILION,
         )
         axes.plot([0, n_treated], [0, n_events], color=BLUE, linestyle=(0, (4, 2)), linewidth=1)
         axes.plot([n_treated], [n_events], marker="o", color=BLUE, markersize=7)
         axes.annotate(
-            f"now: {n_events} of {n_treated}", (n_treated, n_events), xytext=(7, -11), textcoords="offset points", color=BLUE
+            f"now: {n_events} of {n_treated}",
+            (n_treated, n_events),
+            xytext=(7, -11),
+            textcoords="offset points",
+            color=BLUE,
         )
         axes.set_xlim(0, n_max)
         axes.set_ylim(0, top)
@@ -152,7 +161,8 @@ def term_dots(rows: Sequence[tuple[str, float, float, float, float]]) -> Figure:
         axes.set_xlabel("Subjects (% of the safety population):  ● any grade with 95 % interval   ◆ grade ≥ 3")
         axes.grid(axis="x", color="#E3E6EA", linewidth=0.6)
         axes.set_axisbelow(True)
-        return _render(figure, "Most frequent events: " + "; ".join(f"{r[0]} {r[1]:.0f} %, grade 3 or worse {r[4]:.0f} %" for r in rows))
+        said = "; ".join(f"{r[0]} {r[1]:.0f} %, grade 3 or worse {r[4]:.0f} %" for r in rows)
+        return _render(figure, f"Most frequent events: {said}")
 
 
 def _above(values: Any) -> float:

@@ -52,7 +52,9 @@ def examine(config: Config, now: datetime) -> list[Finding]:
 def _native() -> Iterator[Finding]:
     missing = [package for library, package in _NATIVE.items() if not ctypes.util.find_library(library)]
     command = f"sudo apt-get install {' '.join(missing)} (macOS: brew install pango)"
-    yield Finding("native libraries", not missing, f"missing: {', '.join(missing)}" if missing else "Pango found", command)
+    yield Finding(
+        "native libraries", not missing, f"missing: {', '.join(missing)}" if missing else "Pango found", command
+    )
 
 
 def _fonts() -> Iterator[Finding]:
@@ -81,7 +83,9 @@ def _mail(config: Config) -> Iterator[Finding]:
     try:
         open_smtp(mail, config.at(mail.ca_file) if mail.ca_file else None).quit()
     except (OSError, smtplib.SMTPException) as error:
-        yield Finding("mail", False, f"{where}: {error}", "check mail.host, port, security, ca_file and the credentials")
+        yield Finding(
+            "mail", False, f"{where}: {error}", "check mail.host, port, security, ca_file and the credentials"
+        )
     else:
         yield Finding("mail", True, f"{where} answers")
 
@@ -98,7 +102,12 @@ def _database(config: Config) -> Finding:
 def _audit(engine: Engine) -> Iterator[Finding]:
     with store.reading(engine) as session:
         faults = audit.verify(session)
-    yield Finding("audit chain", not faults, faults[0] if faults else "intact", "keep the file as it is and find out who changed it")
+    yield Finding(
+        "audit chain",
+        not faults,
+        faults[0] if faults else "intact",
+        "keep the file as it is and find out who changed it",
+    )
 
 
 def _outbox(engine: Engine, config: Config, now: datetime) -> Iterator[Finding]:

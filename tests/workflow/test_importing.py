@@ -92,19 +92,21 @@ def rows(engine: Engine, query: str) -> list[Any]:
 def fingerprint(engine: Engine) -> list[Any]:
     tables = ("source_row", "source_file", "rejection", "subject", "adverse_event", "assessment", "component_opinion",
               "alert", "import_batch", "study_version", "audit")  # fmt: skip
-    return [rows(engine, f"SELECT count(*) FROM {table}") for table in tables] + rows(engine, "SELECT max(hash), max(seq) FROM audit")
+    head = rows(engine, "SELECT max(hash), max(seq) FROM audit")
+    return [rows(engine, f"SELECT count(*) FROM {table}") for table in tables] + head
 
 
 def test_the_spine(engine: Engine, folder: Path) -> None:
     result = run(engine, folder)
     assert result.events == {"new": 2, "changed": 0, "deleted": 0}
     assert not result.rejections
-    events = rows(engine, "SELECT usubjid, aedecod, grade, version, source_file, source_row_number FROM adverse_event ORDER BY usubjid")
+    columns = "usubjid, aedecod, grade, version, source_file, source_row_number"
+    events = rows(engine, f"SELECT {columns} FROM adverse_event ORDER BY usubjid")
     assert events == [("S1-01", "Pneumothorax", 3, 1, "ae.csv", 2), ("S1-02", "Hypertension", 2, 1, "ae.csv", 3)]
     assessed = rows(
         engine,
-        "SELECT e.usubjid, a.serious, a.treatment_emergent, a.onset_on FROM assessment a JOIN adverse_event e ON e.id = a.event_id "
-        "ORDER BY e.usubjid",
+        "SELECT e.usubjid, a.serious, a.treatment_emergent, a.onset_on FROM assessment a "
+        "JOIN adverse_event e ON e.id = a.event_id ORDER BY e.usubjid",
     )
     assert [(u, bool(s), bool(t), str(o)) for u, s, t, o in assessed] == [
         ("S1-01", True, True, "2026-01-05"),

@@ -6,4 +6,6 @@ from safety_monitor.reporting.sections import Material, Section
 
 
 def section(material: Material) -> Section:
-    return Section("attribution", "Attribution to the components", {"table": material.tables["attribution_agreement"]}, flows=True)
+    return Section(
+        "attribution", "Attribution to the components", {"table": material.tables["attribution_agreement"]}, flows=True
+    )

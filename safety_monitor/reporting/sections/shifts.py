@@ -13,8 +13,13 @@ GRADES = ("0", "1", "2", "3", "4", "missing")
 
 def section(material: Material) -> Section:
     table = material.tables["lab_shift"]
-    matrices = [_matrix(term, table.frame.filter(pl.col("term") == term)) for term in table.frame["term"].unique(maintain_order=True)]
-    return Section("shifts", "Laboratory results: shift from baseline", {"table": table, "matrices": matrices, "grades": GRADES})
+    matrices = [
+        _matrix(term, table.frame.filter(pl.col("term") == term))
+        for term in table.frame["term"].unique(maintain_order=True)
+    ]
+    return Section(
+        "shifts", "Laboratory results: shift from baseline", {"table": table, "matrices": matrices, "grades": GRADES}
+    )
 
 
 def _matrix(term: str, cells: pl.DataFrame) -> dict[str, Any]:
