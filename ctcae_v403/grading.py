@@ -106,6 +106,8 @@ def read_number(value: Numeric, scale: Analyte | None = None) -> Number | Litera
     if found is None:
         return "NOT_NUMERIC"
     qualifier = found[1] or ""
+    if not math.isfinite(float(found[2])):  # 1e400 is a code or a slip, no result
+        return "NOT_NUMERIC"
     number = rules.to_digits(Fraction(found[2]))
     # a concentration below zero is a code for something else (-9), not a very low result
     return Number(number, _SPELLED.get(qualifier, qualifier)) if number >= 0 else "NOT_NUMERIC"

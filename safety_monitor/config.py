@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from apscheduler.triggers.cron import CronTrigger
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from safety_monitor.study import Settings, SettingsError, StudySettings, known_zone, validated
@@ -102,6 +103,10 @@ class Job(Settings):
             raise ValueError(f"{value!r} has {len(fields)} fields; write minute hour day month weekday")
         if any(character.isdigit() for character in fields[4]):
             raise ValueError(f"{value!r}: name week days (mon, tue, …); numbers mean different days to different tools")
+        try:
+            CronTrigger.from_crontab(value, timezone="UTC")
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no calendar: {error}") from None
         return value
 
 

@@ -90,6 +90,7 @@ def test_the_study_may_stand_in_the_same_file(tmp_path: Path) -> None:
         ("routes:\n  - {roles: [safety_officer], min_grade: 6}\n", "routes.0.min_grade"),
         ("jobs:\n  - {name: a, job: dsmb_report, cron: '0 7 * * 1'}\n", "name week days"),
         ("jobs:\n  - {name: a, job: dsmb_report, cron: '0 7 * * mon', timezone: Asia}\n", "'Asia' is not an IANA"),
+        ("jobs:\n  - {name: a, job: dsmb_report, cron: '61 7 * * mon'}\n", "is no calendar"),
         ("jobs:\n  - {name: a, job: clean, cron: '0 7 * * mon'}\n", "jobs.0.job"),
         ("just text\n", "expected keys and values, found str"),
         ("a: b: c\n", "cannot be read as YAML"),
