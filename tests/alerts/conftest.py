@@ -88,7 +88,7 @@ def addressed(person: Any, event: Any) -> Callable[..., Alert]:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a throw-away authority ``ca.pem`` and a server certificate for localhost from it."""
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed (Debian: apt-get install openssl)")
+        pytest.fail("openssl is not installed (make test installs it; Debian: apt-get install openssl)")
     folder = tmp_path_factory.mktemp("certificate")
 
     def openssl(*arguments: str) -> None:

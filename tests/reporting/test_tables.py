@@ -102,14 +102,16 @@ def same(expected: str, found: str) -> bool:
     return abs(wanted - got) <= 0.5 * 10**-printed + 1e-9
 
 
-@pytest.mark.parametrize("name", STUDIES)
-@pytest.mark.parametrize("table", KEYS)
+OF_LABORATORY = {"lab_worst_grade", "lab_shift", "edish_peaks"}
+# the oncology arm's laboratory values mean nothing, so it has no worked laboratory results
+WORKED = [(name, table) for name in STUDIES for table in KEYS if name != "onc_rcd_armB" or table not in OF_LABORATORY]
+
+
+@pytest.mark.parametrize(("name", "table"), WORKED)
 def test_worked_results_cell_by_cell(
     shared: Path, study_tables: Callable[[str], Any], name: str, table: str
 ) -> None:
     path = shared / "reference/tables" / name / f"{table}.csv"
-    if not path.exists():
-        pytest.skip(f"{name} has no worked {table}")
     _, tables = study_tables(name)
     key = KEYS[table]
     expected = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
