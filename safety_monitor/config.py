@@ -21,6 +21,8 @@ from safety_monitor.study import Settings, SettingsError, StudySettings, known_z
 from safety_monitor.vocabulary import AlertKind, Role
 
 ENVIRONMENT_PREFIX = "SAFETY_MONITOR_"
+#: The file that is read without --config; where there is none, defaults hold.
+DEFAULT = Path("config.yaml")
 
 
 class DatabaseSettings(Settings):
@@ -126,6 +128,14 @@ class Config(Settings):
     jobs: tuple[Job, ...] = ()
     default_study: StudySettings | None = None
 
+    @field_validator("jobs")
+    @classmethod
+    def _jobs_have_their_own_names(cls, value: tuple[Job, ...]) -> tuple[Job, ...]:
+        names = [job.name for job in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(twice)}: each job needs a name of its own; its periods are kept under it")
+        return value
+
     def at(self, path: Path) -> Path:
         """*path* from the configuration's folder."""
         return path if path.is_absolute() else self.base / path
@@ -144,6 +154,8 @@ _STUDY_KEYS = frozenset(StudySettings.model_fields)
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """The configuration in *path* with the environment laid over it; SettingsError explains every fault."""
+    if not path.exists() and path != DEFAULT:
+        raise SettingsError(f"{path} does not exist; check --config")
     raw = _mapping(path) if path.exists() else {}
     study_part = {key: raw.pop(key) for key in list(raw) if key in _STUDY_KEYS}
     for location, value in _overrides(os.environ if environment is None else environment):
@@ -167,7 +179,7 @@ def load_study(folder: Path) -> StudySettings | None:
 def _mapping(path: Path) -> dict[str, Any]:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: cannot be read as YAML: {error}") from error
     if raw is None:
         return {}

@@ -18,8 +18,9 @@ def written(folder: Path, content: str, name: str = "config.yaml") -> Path:
     return path
 
 
-def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
-    config = load(tmp_path / "config.yaml", {})
+def test_without_a_file_there_are_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load(Path("config.yaml"), {})
     assert config.database_url == f"sqlite:///{tmp_path / 'safety_monitor.db'}"
     assert (config.mail.transport, config.people, config.jobs, config.default_study) == ("folder", (), (), None)
     assert load(written(tmp_path, ""), {}) == config
@@ -65,9 +66,14 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert "s3cret" not in config.model_dump_json()
 
 
+def test_a_named_file_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="does not exist"):
+        load(tmp_path / "confg.yaml", {})
+
+
 def test_a_fault_in_the_environment_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"mail\.port"):
-        load(tmp_path / "config.yaml", {"SAFETY_MONITOR_MAIL_PORT": "many"})
+        load(written(tmp_path, ""), {"SAFETY_MONITOR_MAIL_PORT": "many"})
 
 
 def test_the_study_may_stand_in_the_same_file(tmp_path: Path) -> None:
@@ -91,6 +97,7 @@ def test_the_study_may_stand_in_the_same_file(tmp_path: Path) -> None:
         ("jobs:\n  - {name: a, job: dsmb_report, cron: '0 7 * * 1'}\n", "name week days"),
         ("jobs:\n  - {name: a, job: dsmb_report, cron: '0 7 * * mon', timezone: Asia}\n", "'Asia' is not an IANA"),
         ("jobs:\n  - {name: a, job: dsmb_report, cron: '61 7 * * mon'}\n", "is no calendar"),
+        ("jobs:\n  - &a {name: a, job: dsmb_report, cron: '0 7 * * mon'}\n  - *a\n", "a name of its own"),
         ("jobs:\n  - {name: a, job: clean, cron: '0 7 * * mon'}\n", "jobs.0.job"),
         ("just text\n", "expected keys and values, found str"),
         ("a: b: c\n", "cannot be read as YAML"),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import ctcae_v403
-from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, Refusal, print_json, print_table, stdout
+from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, Refusal, not_the_same, print_json, print_table, stdout
 
 app = typer.Typer(help="The CTCAE v4.03 dictionary.", no_args_is_help=True)
 
@@ -65,6 +65,7 @@ def code(
     """Codes the verbatim terms of a file to CTCAE; what cannot be coded stays blank."""
     from safety_monitor.workflow.coding import code_file
 
+    not_the_same(source, out)
     tally = code_file(source, out)
     if as_json:
         print_json({"rows": tally.n_rows, "coded": tally.n_coded, "out": str(out)})

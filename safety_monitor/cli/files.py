@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, print_json, stderr, stdout
+from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, not_the_same, print_json, stderr, stdout
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +29,7 @@ def grade_labs(
     """Grades a file of laboratory results by CTCAE v4.03, with the reason where there is no grade."""
     from safety_monitor.workflow.grading import grade_file
 
+    not_the_same(source, out)
     tally = grade_file(source, out, policy=policy, engine=engine)
     if as_json:
         print_json({"rows_in": tally.n_in, "rows_out": tally.n_out, "graded": tally.n_graded, "reasons": tally.reasons,
@@ -48,6 +49,7 @@ def attribute(
     """Weighs the causes of each case in a file, with the reasons."""
     from safety_monitor.workflow.attributing import attribute_file
 
+    not_the_same(source, out)
     tally = attribute_file(source, out)
     if as_json:
         print_json({"rows_in": tally.n_read, "rows_out": tally.n_written, "out": str(out),

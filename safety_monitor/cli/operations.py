@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -47,7 +47,9 @@ def register(app: typer.Typer) -> None:
 
 @alerts.command("list")
 def list_alerts(
-    state: Annotated[str | None, typer.Option(help="pending, sent or acknowledged; all where left out.")] = None,
+    state: Annotated[
+        Literal["pending", "sent", "acknowledged"] | None, typer.Option(help="Only these; all where left out.")
+    ] = None,
     study: StudyId = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
@@ -55,8 +57,11 @@ def list_alerts(
     """The alerts of the outbox, newest first."""
     from safety_monitor import store
     from safety_monitor.store import outbox
+    from safety_monitor.workflow.studies import resolve
 
     _, engine = opened(config)
+    if study is not None:
+        resolve(engine, study)
     with store.reading(engine) as session:
         found = outbox.listing(session, study_id=study, state=state)
     if as_json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from safety_monitor.cli.terminal import (
     DEFAULT_CONFIG,
@@ -83,7 +84,7 @@ def simulate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
     subjects: Annotated[int, typer.Option(min=1, max=5000)] = 40,
     sites: Annotated[int, typer.Option(min=1, max=100)] = 4,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20260701,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 20260701,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -116,6 +117,10 @@ def import_(
         engine, settings, paths, actor=actor_or_user(actor), at=now(), reason=reason, complete=complete or (),
         dry_run=dry_run, backfill=backfill,
     )  # fmt: skip
+    for notice in result.notices:
+        stderr.print(f"[yellow]Please check:[/] {escape(notice)}")
+    if result.n_alerts and not settings.people:
+        stderr.print("[bold red]Nobody is configured to receive mails:[/] add people to config.yaml; what is owed waits.")
     if result.rejections or rejects.exists():  # an old list of refusals must not outlive the data it was about
         write_rejects(result.rejections, rejects)
     if as_json:
@@ -125,7 +130,7 @@ def import_(
                 "domains": {name: vars(tally) for name, tally in sorted(result.tallies.items())},
                 "events": result.events, "alerts": result.n_alerts, "queries": result.n_queries,
                 "rejected": len(result.rejections), "rejects": str(rejects) if result.rejections else None,
-                "rejected_serious": len(result.refused_serious),
+                "rejected_serious": len(result.refused_serious), "notices": result.notices,
             }
         )  # fmt: skip
         return
@@ -184,10 +189,10 @@ def dsmb(
     from safety_monitor.workflow.issuing import issue_dsmb, rebuild
     from safety_monitor.workflow.studies import resolve
 
-    if snapshot and cutoff:
+    if snapshot is not None and cutoff:
         raise Refusal("--snapshot names a frozen state, which has its own cut-off; leave --cutoff out.")
     settings, engine = opened(config)
-    if snapshot:
+    if snapshot is not None:
         issued = rebuild(engine, settings, snapshot, out)
     else:
         issued = issue_dsmb(

@@ -23,7 +23,7 @@ ConfigPath = Annotated[Path, typer.Option("--config", help="Configuration file."
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 StudyId = Annotated[str | None, typer.Option("--study", help="Study; may be left out where there is one only.")]
 Actor = Annotated[str | None, typer.Option("--actor", help="Who acts; the system user where left out.")]
-DEFAULT_CONFIG = Path("config.yaml")
+DEFAULT_CONFIG = Path("config.yaml")  # config.DEFAULT, without loading it
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -47,6 +47,12 @@ def refusals() -> tuple[type[Exception], ...]:
         Refusal, AttributionFileError, OSError, ProfileError, SettingsError, StoppingRuleError, StoreError, UnknownTerm,
         UnreadableFile,
     )  # fmt: skip
+
+
+def not_the_same(source: Path, out: Path) -> None:
+    """Refuses to write over the file that is read."""
+    if source.resolve() == out.resolve():
+        raise Refusal(f"{out} is the input; name another file with --out.")
 
 
 def now() -> datetime:

@@ -26,6 +26,8 @@ def read(path: Path, content: bytes, encoding: str | None) -> tuple[pl.DataFrame
         expected = head.get("records", len(rows))
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableFile(path, f"is not Dataset-JSON 1.1 ({error})", "Export it again, or as CSV or XPT") from error
+    if not all(isinstance(name, str) and name.strip() for name in names) or len(set(names)) < len(names):
+        raise UnreadableFile(path, "has columns without a name, or with the same name twice", "Correct its `columns`")
     if len(rows) != expected:
         raise UnreadableFile(path, f"says {expected} records and has {len(rows)}", "It was cut short; export it again")
     for number, row in enumerate(rows, 1):

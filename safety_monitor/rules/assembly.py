@@ -81,6 +81,8 @@ def subjects(dm: Iterable[Row], given: Sequence[Exposure], settings: StudySettin
 def _counts_as_treatment(exposure: Exposure) -> bool:
     if exposure.domain == "PR":
         return exposure.component is not None
+    if exposure.dose is None and exposure.component is not None:
+        return True  # a dose that is not known is not zero
     return (exposure.dose or 0) > 0 or exposure.treatment.strip().upper() == "PLACEBO"
 
 

@@ -104,7 +104,9 @@ def decide_alerts(before: EventState | None, after: EventState | None) -> tuple[
     return ()
 
 
-def decide_refused(rejection: Rejection, row: Row, siteid: str | None) -> tuple[AlertDecision, EventState]:
+def decide_refused(
+    rejection: Rejection, row: Row, siteid: str | None, fatal: bool = False
+) -> tuple[AlertDecision, EventState]:
     """The alert owed for a refused AE row that looks serious, and the little that can be said of the event.
 
     The same row refused again gives the same ``distinct``: it is told once.
@@ -124,7 +126,7 @@ def decide_refused(rejection: Rejection, row: Row, siteid: str | None) -> tuple[
         serious_basis=tuple(
             c.name for c in Seriousness if (row.get(c.value.upper()) or "").strip().upper() == "Y"
         ),
-        fatal=Outcome.of(row.get("AEOUT")) is Outcome.FATAL,
+        fatal=fatal or Outcome.of(row.get("AEOUT")) is Outcome.FATAL,
         onset=row.get("AESTDTC"),
         outcome=row.get("AEOUT"),
     )

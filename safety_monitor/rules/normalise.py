@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,8 @@ from safety_monitor.study import StudySettings
 from safety_monitor.vocabulary import Outcome, Seriousness
 
 Row = Mapping[str, str | None]
+_WHOLE = re.compile(r"(\d{1,15})(?:\.0*)?")
+_NO = frozenset({"", "N", "NO", "0", "F", "FALSE", "U", "NA", "UNKNOWN", "NONE", "否"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,10 @@ def flag(text: str | None) -> bool | None:
 
 def whole_number(text: str | None) -> int:
     """A sequence number; exports write 7 also as 7.0."""
-    try:
-        number = float(text or "")
-    except ValueError:
-        raise ValueError("is not a whole number") from None
-    if number != int(number):
+    found = _WHOLE.fullmatch((text or "").strip())
+    if found is None:
         raise ValueError("is not a whole number")
-    return int(number)
+    return int(found[1])
 
 
 def grade(text: str | None, settings: StudySettings) -> int | None:
@@ -81,9 +82,12 @@ def _date(text: str | None) -> object:
 
 def _number(text: str | None) -> object:
     try:
-        return float(text) if text else None
+        number = float(text) if text else None
     except ValueError:
-        raise ValueError("is not a number") from None
+        number = math.nan
+    if number is not None and not math.isfinite(number):
+        raise ValueError("is not a number")
+    return number
 
 
 _DATE_REMEDY = "Correct it at the source; where a part is unknown, leave it out (2026-02 or 2026)"
@@ -93,10 +97,9 @@ Check = tuple[Callable[[str | None], object], str]
 
 def _checks(domain: str, settings: StudySettings) -> dict[str, Check]:
     """What each field that is used must be able to say, by variable name."""
-    dates: tuple[str, ...] = {
-        "DM": ("RFICDTC", "RFSTDTC", "RFENDTC", "RFXSTDTC", "RFXENDTC", "DTHDTC"),
-        "LB": ("LBDTC",), "VS": ("VSDTC",), "EG": ("EGDTC",), "RS": ("RSDTC",),
-    }.get(domain, (f"{domain}STDTC", f"{domain}ENDTC"))  # fmt: skip
+    dates: tuple[str, ...] = (f"{domain}DTC", f"{domain}STDTC", f"{domain}ENDTC")
+    if domain == "DM":
+        dates = ("RFICDTC", "RFSTDTC", "RFENDTC", "RFXSTDTC", "RFXENDTC", "DTHDTC")
     checks: dict[str, Check] = {name: (_date, _DATE_REMEDY) for name in dates}
     if domain == "AE":
         flags = ("AESER", *(criterion.value.upper() for criterion in Seriousness))
@@ -145,7 +148,8 @@ def read_rows(
     The same row given twice is one record; a different row under the same key is refused, the first stays.
     """
     checks = _checks(domain, settings)
-    for number, row in rows:
+    for number, given in rows:
+        row = _unpadded(given)
         fault = _fault(domain, row, checks, settings)
         key, field, why = key_of(domain, row)
         if why is not None:
@@ -162,6 +166,11 @@ def read_rows(
             where = f"{earlier.file} row {earlier.row}"
             remedy = "Give each record a key of its own, or remove the outdated one"
             yield Rejection(file, number, "key", key, f"is already used by {where} with other content", remedy), row
+
+
+def _unpadded(row: Row) -> Row:
+    """Identifiers without the blanks that some exports pad them with: "S1 " is the subject S1."""
+    return {**row, **{name: (row[name] or "").strip() or None for name in ("STUDYID", "USUBJID") if name in row}}
 
 
 def canonical(row: Row) -> str:
@@ -200,11 +209,25 @@ def _reason(message: str, value: str | None) -> str:
     return message.removeprefix(repr(value)).strip()
 
 
-def looks_serious(row: Row) -> bool:
-    """Whether a refused AE row may report a serious event: no refusal may hide one."""
-    names = ("AESER", *(criterion.value.upper() for criterion in Seriousness))
-    claimed = any((row.get(name) or "").strip().upper()[:1] in {"Y", "1", "T", "是"} for name in names)
-    return claimed or Outcome.of(row.get("AEOUT")) is Outcome.FATAL
+def looks_serious(row: Row, settings: StudySettings) -> bool:
+    """Whether a refused AE row may report a serious event: no refusal may hide one.
+
+    A flag that is neither N nor blank may be a badly written Y; what looks like grade 5 may be a death.
+    """
+    return looks_fatal(row, settings) or any(_claimed(row.get(name)) for name in _FLAGS)
+
+
+def looks_fatal(row: Row, settings: StudySettings) -> bool:
+    """Whether a refused AE row may report a death."""
+    grade_text = "" if settings.grade.map else row.get(settings.grade.source) or ""
+    return Outcome.of(row.get("AEOUT")) is Outcome.FATAL or _claimed(row.get("AESDTH")) or "5" in grade_text
+
+
+_FLAGS = ("AESER", *(criterion.value.upper() for criterion in Seriousness))
+
+
+def _claimed(flag_text: str | None) -> bool:
+    return (flag_text or "").strip().upper() not in _NO
 
 
 def supplemental(rows: Sequence[Row]) -> dict[tuple[str, str, str], dict[str, str]]:

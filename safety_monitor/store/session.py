@@ -218,5 +218,7 @@ def _explain(context: ExceptionContext) -> None:
         raise StoreError(
             f"{where} is not initialised, or older than this program ({error}); run safety-monitor init"
         ) from error
+    if isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in ("readonly", "is full", "locked")):
+        raise StoreError(f"{where} cannot be written to ({error}); check its permissions, the disk and who holds it") from error
     if context.connection is None and isinstance(error, psycopg.OperationalError | sqlite3.DatabaseError):
         raise StoreError(f"{where} cannot be opened ({error}); check database.url") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from safety_monitor.records import Snapshot
 from safety_monitor.store.tables import IssuedReport, SnapshotRow
@@ -27,9 +27,13 @@ def keep_snapshot(session: Session, snapshot: Snapshot, at: datetime) -> int:
 
 
 def kept_snapshot(session: Session, sha256: str) -> Snapshot | None:
-    """The snapshot whose hash begins with *sha256*; None where there is none."""
-    row = session.exec(select(SnapshotRow).where(col(SnapshotRow.sha256).startswith(sha256))).first()
-    return Snapshot.from_bytes(row.content) if row else None
+    """The one snapshot whose hash begins with *sha256* (six characters or more); None where there is not just one."""
+    prefix = sha256.strip().lower()
+    if len(prefix) < 6:
+        return None
+    start = func.substr(col(SnapshotRow.sha256), 1, len(prefix))
+    rows = session.exec(select(SnapshotRow).where(start == prefix)).all()
+    return Snapshot.from_bytes(rows[0].content) if len({row.sha256 for row in rows}) == 1 else None
 
 
 def record_issue(

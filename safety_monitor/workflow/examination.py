@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import os
 import smtplib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -77,7 +78,11 @@ def _people(config: Config) -> Iterator[Finding]:
 def _mail(config: Config) -> Iterator[Finding]:
     mail = config.mail
     if mail.transport == "folder":
-        yield Finding("mail", True, f"into the folder {config.at(mail.folder)}")
+        folder = config.at(mail.folder)
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        writable = there.is_dir() and os.access(there, os.W_OK)
+        remedy = f"make {folder} a folder that can be written to, or change mail.folder"
+        yield Finding("mail", writable, f"into the folder {folder}", remedy)
         return
     where = f"{mail.host}:{mail.port} ({mail.security})"
     try:

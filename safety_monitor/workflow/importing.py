@@ -20,12 +20,12 @@ import ctcae_v403
 from safety_monitor import config as configuration
 from safety_monitor import intake, store
 from safety_monitor.alerts import routing
-from safety_monitor.attribution import DISEASE, OTHER, weigh
+from safety_monitor.attribution import DISEASE, OTHER, profile, weigh
 from safety_monitor.attribution.history import case_of
 from safety_monitor.config import Config
 from safety_monitor.intake import SourceTable, UnreadableFile
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Rejection, Subject
-from safety_monitor.rules import assembly, normalise
+from safety_monitor.rules import assembly, normalise, stopping
 from safety_monitor.rules.assessment import assess
 from safety_monitor.rules.escalation import AlertDecision, EventState, decide_alerts, decide_refused
 from safety_monitor.rules.normalise import Row, SourceRecord
@@ -49,6 +49,7 @@ class ImportResult:
     rejections: list[Rejection] = field(default_factory=list)
     n_new_rejections: int = 0
     settings_changed: bool = False
+    notices: list[str] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "deleted": 0})
     n_alerts: int = 0
     n_queries: int = 0
@@ -94,13 +95,17 @@ def import_paths(
     settings = settings_for(engine, config, paths)
     gathered = _gather(files, settings)
     _check_complete(complete, gathered)
-    result = ImportResult(settings.id, dry_run)
+    for rule in settings.stopping:
+        stopping.boundary(rule)  # a rule that cannot be used is refused here, not at the first report
+        stopping.counted_event(rule.event)
+    result = ImportResult(settings.id, dry_run, notices=_notices(settings, gathered))
     try:
         with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
             batch = sources.open_batch(session, settings.id, at, actor, reason, backfill)
-            result.settings_changed = studies.keep_settings(session, settings, at)
+            known = settings.id in studies.study_ids(session)
+            result.settings_changed = studies.keep_settings(session, settings, at) and known
             _keep_sources(session, batch, settings.id, gathered, {c.upper() for c in complete}, result)
-            refused = [pair for read in gathered for pair in read.refused]
+            refused = [pair for read in gathered if read.table.domain == "AE" for pair in read.refused]
             _decide_and_apply(session, config, settings, at, backfill, refused, result)
             sources.close_batch(session, batch, result.tallies.values())
             if dry_run or not (result.changed or result.n_new_rejections or result.n_alerts):
@@ -146,6 +151,24 @@ def _gather(files: Sequence[Path], settings: StudySettings) -> list[_Read]:
                 refused.append(outcome)
         gathered.append(_Read(table, records, refused))
     return gathered
+
+
+def _notices(settings: StudySettings, gathered: Sequence[_Read]) -> list[str]:
+    """What the settings name and the imported files do not have: said at once, not found in an empty table."""
+    columns = {name for read in gathered if read.table.domain == "AE" for name in read.table.frame.columns}
+    if not columns:
+        return []
+    flags = (read.table.frame["QNAM"] for read in gathered if read.table.domain == "SUPPAE" and "QNAM" in read.table.frame)
+    columns |= {name for series in flags for name in series.drop_nulls().unique()}
+    wanted = {"grade.source": settings.grade.source, "immune_flag": settings.immune_flag}
+    if settings.treatment_emergent.rule == "flag":
+        wanted["treatment_emergent.variable"] = settings.treatment_emergent.variable
+    wanted |= {f"relatedness of {c.name}": c.relatedness for c in settings.components}
+    missing = [f"{key} names {name}, which no imported AE or SUPPAE file has" for key, name in wanted.items()
+               if name and name not in columns]  # fmt: skip
+    profiles = [f"{c.name}: profile {c.profile!r} does not exist; flat figures are used" for c in settings.components
+                if c.profile and profile(c.profile) is None]  # fmt: skip
+    return missing + profiles
 
 
 def _check_complete(complete: Collection[str], gathered: Sequence[_Read]) -> None:
@@ -233,9 +256,9 @@ def _decide_and_apply(
             assert gone is not None
             owed += _owed(decide_alerts(_state_before(before, known.get(key[0])), gone), gone, before.id)
     for rejection, row in refused:
-        if rejection.file and normalise.looks_serious(row) and (row.get("DOMAIN") or "AE") == "AE" and "AESEQ" in row:
+        if normalise.looks_serious(row, settings):
             result.refused_serious.append(rejection)
-            owed += _owed_refusal(rejection, row, known)
+            owed += _owed_refusal(rejection, row, known, normalise.looks_fatal(row, settings))
     if not backfill:
         alerts = routing.address(owed, settings, config, at)
         result.n_alerts = outbox.enqueue(session, alerts)
@@ -245,9 +268,9 @@ def _owed(decisions: Sequence[AlertDecision], state: EventState, event_id: int) 
     return [routing.Owed(decision, state, event_id) for decision in decisions]
 
 
-def _owed_refusal(rejection: Rejection, row: Row, known: Mapping[str, Subject]) -> list[routing.Owed]:
+def _owed_refusal(rejection: Rejection, row: Row, known: Mapping[str, Subject], fatal: bool) -> list[routing.Owed]:
     subject = known.get(row.get("USUBJID") or "")
-    decision, state = decide_refused(rejection, row, subject.siteid if subject else None)
+    decision, state = decide_refused(rejection, row, subject.siteid if subject else None, fatal)
     return [routing.Owed(decision, state, None)]
 
 

@@ -67,7 +67,7 @@ def rebuild(engine: Engine, config: Config, snapshot_sha256: str, out: Path) -> 
     with store.reading(engine) as session:
         snapshot = snapshots.kept_snapshot(session, snapshot_sha256)
     if snapshot is None:
-        raise SettingsError(f"no kept snapshot has a hash that begins with {snapshot_sha256!r}")
+        raise SettingsError(f"no kept snapshot, or more than one, has a hash that begins with {snapshot_sha256!r}")
     content = dsmb_report(snapshot, page_size=config.page_size, organisation=config.organisation)
     _write(out, content)
     sha256 = hashlib.sha256(content).hexdigest()

@@ -23,7 +23,10 @@ def test_list(monitor, owed):
     }
     assert monitor("alerts", "list", "--state", "sent", "--json").json == []
     assert monitor("alerts", "list", "--study", "S1", "--json").json == owed
-    assert monitor("alerts", "list", "--study", "S2", "--json").json == []
+    unknown = monitor("alerts", "list", "--study", "S2")
+    assert unknown.code == 1
+    assert "'S2' is not in the database" in unknown.err
+    assert monitor("alerts", "list", "--state", "lost").code == 2
     shown = monitor("alerts", "list")
     assert "Pneumothorax" in shown.out
     assert "2 alerts" in shown.out

@@ -37,7 +37,7 @@ def test_issued_recorded_and_made_again_after_the_data_moved_on(monitor, desk, p
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--snapshot", "ffff"], 1, "no kept snapshot has a hash that begins with 'ffff'"),
+        (["--snapshot", "ffff"], 1, "has a hash that begins with 'ffff'"),
         (["--snapshot", "ffff", "--cutoff", "2026-01-01"], 1, "leave --cutoff out"),
         (["--study", "S9"], 1, "'S9' is not in the database"),
         (["--cutoff", "soon"], 2, "--cutoff"),

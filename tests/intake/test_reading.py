@@ -76,6 +76,8 @@ def test_quoted_line_breaks_keep_the_line_numbers(tmp_path: Path) -> None:
         pytest.param("ae.doc", "x", "format '.doc' is not known", id="another format"),
         pytest.param("ae.xpt", AE, "is not a SAS transport file", id="CSV named xpt"),
         pytest.param("ae.json", AE, "is not Dataset-JSON", id="CSV named json"),
+        pytest.param("ae.json", '{"columns": [{"name": "A"}, {"name": "A"}], "rows": []}', "same name twice", id="JSON twice"),
+        pytest.param("ae.json", '{"columns": [{"name": 5}], "rows": []}', "without a name", id="JSON, no name"),
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused(

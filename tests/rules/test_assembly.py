@@ -33,7 +33,8 @@ def procedure(**fields: str | None) -> dict[str, str | None]:
     [
         ([dose()], [], True),
         ([dose(EXDOSE="0")], [], False),
-        ([dose(EXDOSE=None)], [], False),
+        ([dose(EXDOSE=None)], [], True),  # a dose that is not known is not zero
+        ([dose(EXTRT="SOMETHING ELSE", EXDOSE=None)], [], False),
         ([dose(EXTRT="placebo", EXDOSE="0")], [], True),
         ([dose(EXTRT="SOMETHING ELSE")], [], True),  # any drug given counts, a component or not
         ([], [procedure()], True),

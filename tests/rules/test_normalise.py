@@ -56,6 +56,11 @@ def test_readable(change: dict[str, Any]) -> None:
         ("AE", EVENT | {"USUBJID": None}, "USUBJID", "", "is blank"),
         ("AE", EVENT | {"AESEQ": "one"}, "AESEQ", "one", "is not a whole number"),
         ("AE", EVENT | {"AESEQ": None}, "AESEQ", "", "is not a whole number"),
+        ("AE", EVENT | {"AESEQ": "inf"}, "AESEQ", "inf", "is not a whole number"),
+        ("AE", EVENT | {"AESEQ": "-1"}, "AESEQ", "-1", "is not a whole number"),
+        ("AE", EVENT | {"AESEQ": "9" * 20}, "AESEQ", "9" * 20, "is not a whole number"),
+        ("DM", {"USUBJID": "S1-01", "AGE": "inf"}, "AGE", "inf", "is not a number"),
+        ("CM", {"USUBJID": "S1-01", "CMSEQ": "1", "CMDTC": "31/01/2025"}, "CMDTC", "31/01/2025", "is not an ISO 8601 date"),
         ("AE", EVENT | {"AETERM": None}, "AETERM", "", "is blank"),
         ("AE", EVENT | {"STUDYID": "S2"}, "STUDYID", "S2", "is not S1"),
         ("EX", {"USUBJID": "S1-01", "EXSEQ": "1", "EXDOSE": "two"}, "EXDOSE", "two", "is not a number"),
@@ -70,6 +75,15 @@ def test_refused(domain: str, row: dict[str, Any], field: str, value: str, why: 
     assert why in rejection.why
     assert rejection.remedy
     assert content == row
+
+
+def test_large_sequence_numbers_stay_apart() -> None:
+    keys = {outcome_of("AE", EVENT | {"AESEQ": text}).key for text in ("900719925474099", "900719925474098")}
+    assert len(keys) == 2
+
+
+def test_padded_identifiers_are_the_same_subject() -> None:
+    assert outcome_of("AE", EVENT | {"USUBJID": "S1-01 ", "STUDYID": " S1"}).key == "S1-01|1"
 
 
 def test_a_grade_in_words_comes_from_the_settings() -> None:
@@ -107,6 +121,11 @@ def test_a_key_twice(second: dict[str, Any], refused: bool) -> None:
     ("row", "serious"),
     [
         ({"AESER": "Y"}, True),
+        ({"AESER": "SAE"}, True),
+        ({"AESHOSP": "X"}, True),
+        ({"AETOXGR": "5"}, True),
+        ({"AETOXGR": "3A"}, False),
+        ({"AESER": "no", "AESDTH": "0"}, False),
         ({"AESER": "yes"}, True),
         ({"AESER": "是"}, True),
         ({"AESHOSP": "1"}, True),
@@ -116,7 +135,7 @@ def test_a_key_twice(second: dict[str, Any], refused: bool) -> None:
     ],
 )
 def test_a_refused_row_may_still_look_serious(row: dict[str, str], serious: bool) -> None:
-    assert looks_serious(row) is serious
+    assert looks_serious(row, SETTINGS) is serious
 
 
 @given(st.sampled_from(["Y", "N", "y", "n", " Y ", "U", "NA", "", None]))

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from safety_monitor import store
 from safety_monitor.config import Config
 from safety_monitor.intake import UnreadableFile
+from safety_monitor.rules.stopping import StoppingRuleError
 from safety_monitor.store import audit
 from safety_monitor.study import SettingsError
 from safety_monitor.workflow.importing import ImportResult, import_paths
@@ -275,3 +276,49 @@ def test_changed_settings_take_effect_although_the_data_are_the_same(engine: Eng
     related = "SELECT related FROM assessment a JOIN adverse_event e ON e.id = a.event_id WHERE e.usubjid = 'S1-01'"
     assert rows(engine, related) == [(0,)]
     assert not run(engine, folder, hours=2).changed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"AESTDTC": "2026-02-30"}, id="a date that does not exist"),
+        pytest.param({"DOMAIN": "ae", "AETOXGR": "9"}, id="domain in lower case"),
+        pytest.param({"AESER": "SAE", "AESHOSP": ""}, id="a flag that is none"),
+        pytest.param({"AESER": "N", "AESHOSP": "", "AETOXGR": "5", "AESTDTC": "2026-13-01"}, id="grade 5, nothing flagged"),
+        pytest.param({"AESEQ": "inf"}, id="no usable number"),
+    ],
+)
+def test_no_refusal_hides_a_serious_event(engine: Engine, folder: Path, change: dict[str, str]) -> None:
+    write(folder, AE=[AE[0] | change, AE[1]])
+    assert len(run(engine, folder).refused_serious) == 1
+    assert rows(engine, "SELECT DISTINCT kind FROM alert") == [("sae_row_rejected",)]
+
+
+def test_a_file_without_sequence_numbers_hides_no_serious_event(engine: Engine, folder: Path) -> None:
+    write(folder, AE=[{name: value for name, value in row.items() if name != "AESEQ"} for row in AE])
+    assert len(run(engine, folder).refused_serious) == 1
+    assert rows(engine, "SELECT DISTINCT kind FROM alert") == [("sae_row_rejected",)]
+
+
+def test_what_the_settings_name_and_the_files_lack_is_said(engine: Engine, folder: Path) -> None:
+    (folder / "study.yaml").write_text(STUDY + "grade: {source: AETOXGRX}\n", encoding="utf-8")
+    notices = run(engine, folder).notices
+    assert any("grade.source names AETOXGRX" in notice for notice in notices)
+    assert any("relatedness of lenvatinib names RELLEN" in notice for notice in notices)
+
+
+def test_a_stopping_rule_that_cannot_be_used_is_refused_with_the_import(engine: Engine, folder: Path) -> None:
+    rule = "stopping: [{event: related_grade_ge44, p0: 0.1, n_max: 10}]\n"
+    (folder / "study.yaml").write_text(STUDY + rule, encoding="utf-8")
+    with pytest.raises(StoppingRuleError, match="related_grade_ge4"):
+        run(engine, folder)
+
+
+def test_a_first_import_does_not_speak_of_changed_settings(engine: Engine, folder: Path) -> None:
+    assert not run(engine, folder).settings_changed
+
+
+def test_a_dose_that_is_not_known_is_not_zero(engine: Engine, folder: Path) -> None:
+    write(folder, EX=[{name: value for name, value in row.items() if name != "EXDOSE"} for row in EX])
+    run(engine, folder)
+    assert rows(engine, "SELECT count(*) FROM subject WHERE treated") == [(2,)]
