@@ -66,6 +66,11 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert "s3cret" not in config.model_dump_json()
 
 
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="organisation is given twice"):
+        load(written(tmp_path, "organisation: A\norganisation: B\n"), {})
+
+
 def test_a_named_file_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist"):
         load(tmp_path / "confg.yaml", {})
