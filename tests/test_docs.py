@@ -228,6 +228,7 @@ VARIABLES = sorted({name for page in PAGES for name in re.findall(r"SAFETY_MONIT
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_named_overrides_something(variable: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
+    path.touch()
     assert configuration.load(path, {variable: "sqlite:///other.db"}) != configuration.load(path, {})
 
 
