@@ -29,10 +29,10 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import product
 from math import log
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
+if TYPE_CHECKING:
+    from ctcae_v403.criteria import Criterion
 
 
 class UnknownTerm(LookupError):
@@ -51,6 +51,12 @@ class Term:
 
     def has_grade(self, grade: int) -> bool:
         return grade in self.grades
+
+    def criteria(self, grade: int) -> tuple[Criterion, ...]:
+        """The criteria of *grade*, any of which suffices; empty where the standard has no such grade."""
+        from ctcae_v403.criteria import criteria
+
+        return criteria(self.name).get(grade, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,9 @@ def _alike(word: str) -> tuple[tuple[str, float], ...]:
     if len(word) < rules["shortest_word"] or not word.isalpha() or word in rules["other_words"]:
         return ()
     cutoff = rules["at_least"] / 100
+    from rapidfuzz import process  # only slips of the pen need it
+    from rapidfuzz.distance import OSA
+
     near = process.extract(
         word, _long_words(), scorer=OSA.normalized_similarity, score_cutoff=cutoff, limit=None
     )
