@@ -17,6 +17,7 @@ import yaml
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
+from ctcae_v403 import official
 from safety_monitor.study import Settings, SettingsError, StudySettings, known_zone, validated
 from safety_monitor.vocabulary import AlertKind, Role
 
@@ -135,6 +136,11 @@ class Config(Settings):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"{', '.join(twice)}: each job needs a name of its own; its periods are kept under it")
         return value
+
+    @property
+    def official_wording(self) -> Path:
+        """Where ``ctcae load-official`` keeps NCI's text: beside the configuration, under a fixed name."""
+        return self.at(Path(official.FILE_NAME))
 
     def at(self, path: Path) -> Path:
         """*path* from the configuration's folder."""

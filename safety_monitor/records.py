@@ -111,6 +111,7 @@ class AdverseEvent(SQLModel):
     aesmie: bool | None = None
     aerel: str | None = None
     aeacn: str | None = None
+    aecontrt: bool | None = None
     aeout: str | None = None
     aestdtc: str | None = None
     aeendtc: str | None = None

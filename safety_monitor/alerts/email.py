@@ -132,6 +132,8 @@ def _facts(alert: Alert, words: Words) -> Iterator[tuple[str, str]]:
     yield label["event"], missing if payload.get("aeseq") is None else str(payload["aeseq"])
     yield label["term"], payload.get("term") or missing
     yield label["grade"], missing if payload.get("grade") is None else str(payload["grade"])
+    if payload.get("criterion"):
+        yield label["criterion"].format(grade=payload["grade"]), payload["criterion"]
     yield label["serious"], _seriousness(payload, words)
     yield label["onset"], payload.get("onset") or missing
     yield label["outcome"], _shown("outcome", payload.get("outcome"), words)

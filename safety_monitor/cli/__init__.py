@@ -7,35 +7,42 @@ usage. Every command takes ``--config`` and prints for people, or with ``--json`
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 import typer
-from rich.markup import escape
 
 from safety_monitor.cli import dictionary, files, operations, studies
 from safety_monitor.cli.terminal import refusals, stderr
 
-app = typer.Typer(
-    name="safety-monitor",
-    help="Adverse-event monitoring and CTCAE v4.03 grading for combination trials.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for part in (studies, files, operations):
-    part.register(app)
-app.add_typer(dictionary.app, name="ctcae")
-app.add_typer(studies.report, name="report")
-app.add_typer(operations.alerts, name="alerts")
-app.add_typer(operations.audit, name="audit")
+
+def application(*parts: ModuleType) -> typer.Typer:
+    """The commands of *parts* of the command line."""
+    made = typer.Typer(
+        name="safety-monitor",
+        help="Adverse-event monitoring and CTCAE v4.03 grading for combination trials.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    for part in parts:
+        part.register(made)
+    return made
+
+
+app = application(studies, files, dictionary, operations)
 
 
 def main() -> None:
     """Entry point of the console script."""
+    # a look-up is asked many times an hour: the rest of the command line is not built for it
+    wanted = application(dictionary) if sys.argv[1:2] == ["ctcae"] else app
     try:
-        app()
+        wanted()
     except Exception as error:
         if not isinstance(error, refusals()):
             raise
+        from rich.markup import escape
+
         stderr.print(f"[bold red]Refused:[/] {escape(str(error))}", markup=True)
         sys.exit(1)

@@ -43,6 +43,8 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
     app.command("run-job")(run_job)
     app.command("doctor")(doctor)
+    app.add_typer(alerts, name="alerts")
+    app.add_typer(audit, name="audit")
 
 
 @alerts.command("list")

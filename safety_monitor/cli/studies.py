@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from safety_monitor.cli.terminal import (
     DEFAULT_CONFIG,
@@ -39,6 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command("simulate")(simulate)
     app.command("import")(import_)
     app.command("tables")(tables)
+    app.add_typer(report, name="report")
 
 
 def demo(
@@ -118,7 +118,8 @@ def import_(
         dry_run=dry_run, backfill=backfill,
     )  # fmt: skip
     for notice in result.notices:
-        stderr.print(f"[yellow]Please check:[/] {escape(notice)}")
+        stderr.print("[yellow]Please check:[/]", end=" ")
+        stderr.print(notice, markup=False)
     if result.n_alerts and not settings.people:
         stderr.print("[bold red]Nobody is configured to receive mails:[/] add people to config.yaml; what is owed waits.")
     if result.rejections or rejects.exists():  # an old list of refusals must not outlive the data it was about
@@ -163,11 +164,13 @@ def tables(
     as_json: AsJson = False,
 ) -> None:
     """Writes every report table as CSV."""
+    from ctcae_v403 import official
     from safety_monitor.workflow.issuing import write_tables
     from safety_monitor.workflow.studies import freeze_study, resolve
 
-    _, engine = opened(config)
-    snapshot = freeze_study(engine, resolve(engine, study), cutoff.date() if cutoff else None)
+    settings, engine = opened(config)
+    wording = official.load(settings.official_wording)
+    snapshot = freeze_study(engine, resolve(engine, study), cutoff.date() if cutoff else None, wording)
     written = write_tables(snapshot, out)
     if as_json:
         print_json({"snapshot": snapshot.sha256, "cutoff": snapshot.cutoff, "files": [path.name for path in written]})

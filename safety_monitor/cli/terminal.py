@@ -6,15 +6,14 @@ import getpass
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-if TYPE_CHECKING:  # commands import what they need: looking up a term must not load the database
+if TYPE_CHECKING:  # commands import what they need: looking up a term must load neither the database nor rich
+    from rich.console import Console
     from sqlalchemy import Engine
 
     from safety_monitor.config import Config
@@ -25,8 +24,27 @@ StudyId = Annotated[str | None, typer.Option("--study", help="Study; may be left
 Actor = Annotated[str | None, typer.Option("--actor", help="Who acts; the system user where left out.")]
 DEFAULT_CONFIG = Path("config.yaml")  # config.DEFAULT, without loading it
 
-stdout = Console(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@cache
+def _console(stderr: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+class _Terminal:
+    """A console that is made when something is first printed with it."""
+
+    def __init__(self, stderr: bool) -> None:
+        self._stderr = stderr
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_console(self._stderr), name)
+
+
+stdout = _Terminal(stderr=False)
+stderr = _Terminal(stderr=True)
 
 
 class Refusal(Exception):
@@ -35,7 +53,8 @@ class Refusal(Exception):
 
 def refusals() -> tuple[type[Exception], ...]:
     """The errors whose message is written for the person at the terminal."""
-    from ctcae_v403 import UnknownTerm
+    from ctcae_v403 import UnknownFinding, UnknownTerm
+    from ctcae_v403.official import OfficialFileError
     from safety_monitor.attribution import ProfileError
     from safety_monitor.intake import UnreadableFile
     from safety_monitor.rules.stopping import StoppingRuleError
@@ -44,8 +63,8 @@ def refusals() -> tuple[type[Exception], ...]:
     from safety_monitor.workflow.attributing import AttributionFileError
 
     return (  # OSError: a path that cannot be written to; it names the path and why
-        Refusal, AttributionFileError, OSError, ProfileError, SettingsError, StoppingRuleError, StoreError, UnknownTerm,
-        UnreadableFile,
+        Refusal, AttributionFileError, OfficialFileError, OSError, ProfileError, SettingsError, StoppingRuleError, StoreError,
+        UnknownFinding, UnknownTerm, UnreadableFile,
     )  # fmt: skip
 
 
@@ -78,6 +97,10 @@ def print_json(payload: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """A table for people; numbers to the right, nothing cut."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     rows = [list(row) for row in rows]
     for index, column in enumerate(columns):

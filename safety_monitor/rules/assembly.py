@@ -136,6 +136,7 @@ def _event(
             "meddra_code": meddra,
             "grade": grade(row.get(settings.grade.source), settings),
             **{name: flag(row.get(name.upper())) for name in ("aeser", *(c.value for c in Seriousness))},
+            "aecontrt": _flag(row.get("AECONTRT")),
             **{name: row.get(name.upper()) for name in ("aerel", "aeacn", "aeout", "aestdtc", "aeendtc")},
             "trtemfl": _flag(fields.get(settings.treatment_emergent.variable)),
             "immune": _flag(fields.get(settings.immune_flag)) if settings.immune_flag else None,

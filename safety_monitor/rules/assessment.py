@@ -9,16 +9,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
+from ctcae_v403 import Wording
 from safety_monitor.records import AdverseEvent, Assessment, PartialDate, Subject
+from safety_monitor.rules.grades import LabGrade
 from safety_monitor.rules.queries import open_queries
 from safety_monitor.study import StudySettings
 from safety_monitor.vocabulary import Outcome
 
 
-def assess(event: AdverseEvent, subject: Subject | None, settings: StudySettings) -> Assessment:
-    """The assessment of *event*; *subject* None where DM does not know the subject."""
+def assess(
+    event: AdverseEvent,
+    subject: Subject | None,
+    settings: StudySettings,
+    results: Sequence[LabGrade] = (),
+    wording: Mapping[int, Wording] | None = None,
+) -> Assessment:
+    """The assessment of *event*; *subject* None where DM does not know the subject.
+
+    *results*: the grades of the subject's results for the term of the event; *wording*: NCI's text, if loaded.
+    """
     first = subject.first_treatment_on if subject else None
     onset = imputed_onset(event.aestdtc, first)
     criteria = event.criteria_met()
@@ -30,7 +42,7 @@ def assess(event: AdverseEvent, subject: Subject | None, settings: StudySettings
         serious_basis=tuple(criterion.name for criterion in criteria),
         related=is_related(event.aerel, settings),
         fatal=is_fatal(event),
-        queries=open_queries(event, subject, settings),
+        queries=open_queries(event, subject, settings, results, wording),
     )
 
 

@@ -27,7 +27,8 @@ from safety_monitor.vocabulary import AlertKind, Outcome, Seriousness
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventState:
     """What is known of one event at one version. ``serious_basis`` holds names of ``Seriousness``,
-    ``relatedness`` the investigator's opinion per component, ``leading`` the cause with the largest share.
+    ``relatedness`` the investigator's opinion per component, ``leading`` the cause with the largest share,
+    ``criterion`` what the standard understands by the grade.
     ``aeseq`` is None only for a refused row that has none."""
 
     usubjid: str
@@ -46,6 +47,7 @@ class EventState:
     relatedness: Mapping[str, str] = field(default_factory=dict)
     leading: str | None = None
     queries: tuple[str, ...] = ()
+    criterion: str = ""
 
     @property
     def must_be_told(self) -> bool:

@@ -6,19 +6,32 @@ imported event; nothing is corrected here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import ctcae_v403
 from safety_monitor.records import AdverseEvent, PartialDate, Subject
+from safety_monitor.rules.grades import LabGrade, contradiction
 from safety_monitor.study import StudySettings
 from safety_monitor.vocabulary import Outcome
 
 Check = Callable[[AdverseEvent, Subject | None, StudySettings], str | None]
 
 
-def open_queries(event: AdverseEvent, subject: Subject | None, settings: StudySettings) -> tuple[str, ...]:
-    """Every question this event raises, in a fixed order."""
-    answers = (check(event, subject, settings) for check in CHECKS)
+def open_queries(
+    event: AdverseEvent,
+    subject: Subject | None,
+    settings: StudySettings,
+    results: Sequence[LabGrade] = (),
+    wording: Mapping[int, ctcae_v403.Wording] | None = None,
+) -> tuple[str, ...]:
+    """Every question this event raises, in a fixed order.
+
+    *results*: the grades of the subject's results for the term of the event; *wording*: NCI's text, if loaded.
+    """
+    answers = [check(event, subject, settings) for check in CHECKS]
+    by_ctcae = settings.terminology == "ctcae" and not settings.grade.map
+    if by_ctcae and _fatality(event, subject, settings) is None:  # else the same is asked already
+        answers.append(contradiction(event, subject, results, wording))
     return tuple(answer for answer in answers if answer is not None)
 
 

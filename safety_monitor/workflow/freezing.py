@@ -3,7 +3,8 @@
 Collected records later than the cut-off are left out: events by (imputed) onset, results by collection
 date, deaths by date; an exposure that runs on is cut at the cut-off. Frames and their columns:
 
-subjects, events, exposures, dispositions, labs (one row per result and CTCAE term), queries, and the
+subjects, events, exposures, dispositions, labs (one row per result and CTCAE term), queries, criteria (what the grades
+of the serious events mean), and the
 domains ``vs eg cm rs mh`` as reported. A domain that was never imported has no frame: "not collected".
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 
 import ctcae_v403
+from ctcae_v403 import official
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, PartialDate, Snapshot, Subject
 from safety_monitor.rules.assembly import Exposure
 from safety_monitor.rules.assessment import is_related
@@ -38,13 +40,17 @@ class AssessedEvent:
 
 @dataclass(frozen=True)
 class Collected:
-    """All that is known of one study. ``domains``: frames of text by SDTM domain, as imported."""
+    """All that is known of one study. ``domains``: frames of text by SDTM domain, as imported.
+
+    ``wording``: NCI's text by MedDRA code, where it was loaded.
+    """
 
     settings: StudySettings
     subjects: Sequence[Subject]
     events: Sequence[AssessedEvent]
     exposures: Sequence[Exposure]
     domains: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    wording: Mapping[int, official.Wording] = field(default_factory=dict)
 
 
 def freeze(collected: Collected, cutoff: date | None, versions: Mapping[str, str]) -> Snapshot:
@@ -56,6 +62,7 @@ def freeze(collected: Collected, cutoff: date | None, versions: Mapping[str, str
         "events": _events(collected, cutoff),
         "exposures": _exposures(collected.exposures, cutoff),
         "queries": _queries(collected, cutoff),
+        "criteria": _criteria(collected, cutoff),
     }
     if (ds := collected.domains.get("DS")) is not None:
         frames["dispositions"] = _dispositions(ds, cutoff)
@@ -165,6 +172,20 @@ def _queries(collected: Collected, cutoff: date | None) -> pl.DataFrame:
         for text in assessed.assessment.queries
     ]
     return _frame(rows, {"usubjid": pl.String, "aeseq": pl.Int64, "text": pl.String})
+
+
+def _criteria(collected: Collected, cutoff: date | None) -> pl.DataFrame:
+    """What the standard understands by the terms and grades of the serious events, in the wording of the day."""
+    serious = [each for each in collected.events if each.assessment.serious and _within(each.assessment.onset_on, cutoff)]
+    graded = {(e.event.meddra_code, e.event.grade) for e in serious if e.event.meddra_code and e.event.grade}
+    rows = [
+        {"term": term.name, "grade": grade, "text": official.text_of(term, grade, collected.wording),
+         "official": term.meddra_code in collected.wording}
+        for code, grade in sorted(graded)
+        if (term := ctcae_v403.term(code)).has_grade(grade)
+    ]  # fmt: skip
+    schema = {"term": pl.String, "grade": pl.Int64, "text": pl.String, "official": pl.Boolean}
+    return _frame(rows, schema).sort("term", "grade")
 
 
 def _dispositions(ds: pl.DataFrame, cutoff: date | None) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 import ctcae_v403
+from ctcae_v403 import official
 from safety_monitor import config as configuration
 from safety_monitor import intake, store
 from safety_monitor.alerts import routing
@@ -28,6 +29,7 @@ from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, R
 from safety_monitor.rules import assembly, normalise, stopping
 from safety_monitor.rules.assessment import assess
 from safety_monitor.rules.escalation import AlertDecision, EventState, decide_alerts, decide_refused
+from safety_monitor.rules.grades import LabGrade
 from safety_monitor.rules.normalise import Row, SourceRecord
 from safety_monitor.store import events as event_store
 from safety_monitor.store import outbox, sources, studies
@@ -35,6 +37,7 @@ from safety_monitor.store.events import StoredEvent
 from safety_monitor.store.sources import Tally
 from safety_monitor.study import SettingsError, StudySettings
 from safety_monitor.version import SOFTWARE
+from safety_monitor.workflow.laboratory import results_of_events
 
 REJECTS_COLUMNS = ("file", "row", "field", "value", "why", "remedy")
 
@@ -229,12 +232,15 @@ def _decide_and_apply(
         for usubjid, _, seq in [key.rpartition("|")]
     }
     placed = event_store.put_events(session, [(event, stored.get(event.key)) for event in current], places, at)
+    results = _results(session, settings, subjects, current)
+    wording = official.load(config.official_wording)
     owed: list[routing.Owed] = []
     assessments = []
     opinions: list[tuple[int, ComponentOpinion, StoredEvent | None]] = []
     for event, (event_id, version) in zip(current, placed, strict=True):
         before, subject = stored.get(event.key), known.get(event.usubjid)
-        assessment = assess(event, subject, settings)
+        during = results.get((event.usubjid, event.aedecod or ""), ())
+        assessment = assess(event, subject, settings, during, wording)
         held = opinions_on(event, by_subject.get(event.usubjid, ()), settings, imported)
         assessments.append((event_id, assessment, before))
         opinions += [(event_id, opinion, before) for opinion in held]
@@ -244,6 +250,7 @@ def _decide_and_apply(
         elif version != before.version:
             result.events["changed"] += 1
         after = _state(event, assessment, subject, held, version)
+        after = replace(after, criterion=_criterion(event, wording))
         owed += _owed(decide_alerts(_state_before(before, subject), after), after, event_id)
     event_store.put_assessments(session, assessments, at, SOFTWARE)
     event_store.put_opinions(session, opinions, at)
@@ -303,6 +310,20 @@ def opinions_on(
         level = weighing.levels[cause].name
         found.append(ComponentOpinion(component=name, author="system", level=level, share=share, rationale=rationale))
     return found
+
+
+def _results(
+    session: Session, settings: StudySettings, subjects: Sequence[Subject], current: Sequence[AdverseEvent]
+) -> Mapping[tuple[str, str], Sequence[LabGrade]]:
+    if settings.terminology != "ctcae":
+        return {}
+    return results_of_events(sources.domain_frame(session, settings.id, "LB"), subjects, current, settings)
+
+
+def _criterion(event: AdverseEvent, wording: Mapping[int, official.Wording]) -> str:
+    if event.meddra_code is None:
+        return ""
+    return official.text_of(ctcae_v403.term(event.meddra_code), event.grade, wording)
 
 
 def _state(

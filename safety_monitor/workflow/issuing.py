@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from ctcae_v403 import official
 from safety_monitor import store
 from safety_monitor.config import Config
 from safety_monitor.records import Snapshot
@@ -52,7 +53,7 @@ def issue_dsmb(
     engine: Engine, config: Config, study_id: str, cutoff: date | None, out: Path, *, actor: str, at: datetime
 ) -> Issued:
     """Freezes the study, writes the DSMB report to *out* and records both."""
-    snapshot = freeze_study(engine, study_id, cutoff)
+    snapshot = freeze_study(engine, study_id, cutoff, official.load(config.official_wording))
     content = dsmb_report(snapshot, page_size=config.page_size, organisation=config.organisation)
     with store.transaction(engine, actor=actor, reason=f"DSMB report of {study_id}", at=at) as session:
         snapshot_id = snapshots.keep_snapshot(session, snapshot, at)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from ctcae_v403 import Wording
 from safety_monitor import store
 from safety_monitor.records import Assessment, Snapshot
 from safety_monitor.rules import assembly
@@ -50,7 +53,9 @@ def collected(session: Session, study_id: str) -> Collected:
     return Collected(settings, event_store.subjects(session, study_id), events, exposures, domains)
 
 
-def freeze_study(engine: Engine, study_id: str, cutoff: date | None) -> Snapshot:
-    """The study as it stands now, at *cutoff* (None: the study's own, else all data)."""
+def freeze_study(
+    engine: Engine, study_id: str, cutoff: date | None, wording: Mapping[int, Wording] | None = None
+) -> Snapshot:
+    """The study as it stands now, at *cutoff* (None: the study's own, else all data), with NCI's *wording* if loaded."""
     with store.reading(engine) as session:
-        return freeze(collected(session, study_id), cutoff, VERSIONS)
+        return freeze(replace(collected(session, study_id), wording=wording or {}), cutoff, VERSIONS)

@@ -182,8 +182,11 @@ def test_serious_listing_has_every_serious_event(hcc: Snapshot, html: Element) -
     serious = hcc.frames["events"].filter(pl.col("serious"))
     assert serious.height > 0
     assert all(subject in shown for subject in serious["usubjid"])
-    rows = [row for table in section_of(html, "serious").iter("table") for row in body_rows(table)]
-    assert len(rows) == serious.height
+    listing, meanings = section_of(html, "serious").iter("table")
+    assert len(body_rows(listing)) == serious.height
+    graded = serious.select("aedecod", "grade").drop_nulls().unique()
+    assert {(row[0], int(row[1])) for row in body_rows(meanings)} == set(graded.rows())
+    assert all(row[2] for row in body_rows(meanings))
 
 
 def test_every_table_says_its_counting_rule_and_scopes_its_headers(html: Element) -> None:

@@ -52,7 +52,7 @@ def test_a_sound_report_asks_nothing(person: Subject, settings: StudySettings, f
     [
         (None, {}, "The subject is not in DM"),
         (ALIVE, {"aeshosp": True}, "AESHOSP = Y but AESER is N; treated as serious"),
-        (ALIVE, {"aeshosp": True, "aeslife": True, "aeser": None}, "AESLIFE, AESHOSP = Y but AESER is blank"),
+        (ALIVE, {"aeshosp": True, "aeslife": True, "aeser": None, "grade": 4}, "AESLIFE, AESHOSP = Y but AESER is blank"),
         (ALIVE, {"aeser": True}, "AESER = Y without any criterion"),
         (ALIVE, {"grade": None}, "The grade is missing."),
         (ALIVE, {"grade": 0}, "Grade 0 does not exist for Hypertension in CTCAE v4.03 (grades 1, 2, 3, 4, 5)."),

@@ -23,6 +23,7 @@ from safety_monitor.study import StudySettings
 from safety_monitor.version import VERSIONS
 from safety_monitor.workflow.freezing import AssessedEvent, Collected, freeze
 from safety_monitor.workflow.importing import code_to_ctcae, opinions_on
+from safety_monitor.workflow.laboratory import results_of_events
 
 STUDY = StudySettings.of({"study": {"id": "S"}, "components": [{"name": "pd1", "relatedness": "RELPD1"}], "related": ["Y"]})
 DAY = date(2025, 3, 1)
@@ -164,7 +165,9 @@ def test_the_studys_own_cut_off_holds_unless_another_is_asked_for() -> None:
 
 
 def test_what_was_not_imported_has_no_frame() -> None:
-    assert set(freeze(Collected(STUDY, [], [], []), None, {}).frames) == {"subjects", "events", "exposures", "queries"}
+    assert set(freeze(Collected(STUDY, [], [], []), None, {}).frames) == {
+        "subjects", "events", "exposures", "queries", "criteria"
+    }  # fmt: skip
 
 
 def test_an_event_that_could_not_be_coded_is_kept_under_its_words() -> None:
@@ -194,12 +197,15 @@ def straight(folder: Path) -> Snapshot:
     given_ = assembly.exposures(rows["EX"], rows.get("PR", []), study)
     subjects = assembly.subjects(rows["DM"], given_, study)
     known = {subject.usubjid: subject for subject in subjects}
+    domains = {name: pl.DataFrame(rows[name], infer_schema_length=None) for name in ("DS", "LB")}
+    reported = assembly.events(rows["AE"], rows["SUPPAE"], study, code_to_ctcae)
+    results = results_of_events(domains["LB"], subjects, reported, study)
     events = []
-    for found in assembly.events(rows["AE"], rows["SUPPAE"], study, code_to_ctcae):
+    for found in reported:
         own = [exposure for exposure in given_ if exposure.usubjid == found.usubjid]
         opinions = opinions_on(found, own, study, rows.keys())
-        events.append(AssessedEvent(found, assess(found, known.get(found.usubjid), study), opinions))
-    domains = {name: pl.DataFrame(rows[name], infer_schema_length=None) for name in ("DS", "LB")}
+        during = results.get((found.usubjid, found.aedecod or ""), ())
+        events.append(AssessedEvent(found, assess(found, known.get(found.usubjid), study, during), opinions))
     return freeze(Collected(study, subjects, events, given_, domains), None, VERSIONS)
 
 

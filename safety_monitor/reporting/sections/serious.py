@@ -30,7 +30,8 @@ def section(material: Material) -> Section:
     return Section(
         "serious",
         "Serious adverse events: listing",
-        {"rows": rows, "components": names, "has_procedure": bool(procedures), "table": material.tables["sae_listing"]},
+        {"rows": rows, "components": names, "has_procedure": bool(procedures), "table": material.tables["sae_listing"],
+         "criteria": frames["criteria"].to_dicts() if "criteria" in frames else []},
         landscape=True,
     )
 
