@@ -28,6 +28,9 @@ bench: bench-grading bench-alerts bench-report ## the three measurements
 bench-grading bench-alerts bench-report: bench-%: setup
 	$(BIN)/python bench/bench_$*.py
 
+dictionary: setup ## renew docs/dictionary.md after a change of the criteria; OFFICIAL=FILE writes build/dictionary.md beside NCI's text
+	@.venv/bin/python setup/dictionary.py $(OFFICIAL)
+
 lock: setup ## renew requirements.lock after a change of pyproject.toml; UPGRADE=--upgrade for newer versions
 	@sh setup/lock.sh
 

@@ -39,6 +39,7 @@ from ctcae_v403.findings import (
 )  # fmt: skip
 
 Alternative = tuple[Literal, ...]
+FATAL = 5  # the grade that says nothing of severity short of death
 _ACRONYMS = re.compile(
     r"\b(adl|iv|tpn|icu|ecg|gi|bsa|mri|ct|nsaids|cns|csf|rbc|qt|qtc|dvt|svc|icp|pa|bmi|anc|uln|lln|fev1|rom)\b"
 )
@@ -163,9 +164,10 @@ def check_grade(name: str | int, assigned: int, findings: Mapping[str, object]) 
         return Check(Verdict.TOO_LOW, f"the findings meet grade {grade}: {because}", proposal)
     if possible and assigned < min(possible):
         return Check(Verdict.TOO_LOW, f"the findings leave grade {_spoken(possible)} only", proposal)
-    if assigned > max(possible, default=0):
-        met = f"meet grade {grade} at most: {because}" if grade else "meet no criterion of it"
-        return Check(Verdict.TOO_HIGH, f"the findings rule out every criterion of grade {assigned}; they {met}", proposal)
+    if assigned not in possible and set(possible) <= {*range(assigned), FATAL}:
+        left = f"grade {_spoken(possible)} is possible" if any(possible) else "they meet no criterion of any grade"
+        met = f"they meet grade {grade}: {because}" if grade else left
+        return Check(Verdict.TOO_HIGH, f"the findings rule out every criterion of grade {assigned}; {met}", proposal)
     if assigned == grade:
         further = "" if proposal.settled else f"; grade {_spoken([g for g in possible if g > grade])} is not excluded"
         return Check(Verdict.AGREE, f"the findings meet grade {grade}: {because}{further}", proposal)

@@ -6,6 +6,8 @@ import csv
 
 import pytest
 
+import ctcae_v403
+
 
 def test_show_by_name_and_by_code(monitor):
     by_name = monitor("ctcae", "show", "Hypertension", "--json")
@@ -61,3 +63,60 @@ def test_looking_a_term_up_needs_no_database(script, tmp_path):
     assert answer.code == 0
     assert "Anemia" in answer.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_show_has_five_grades_numbers_questions_and_source(monitor):
+    shown = monitor("ctcae", "show", "Hypokalemia").out
+    assert [f"Grade {grade}\n" in shown for grade in range(1, 6)] == [True] * 5
+    assert "Potassium < 3.0 mmol/L" in shown
+    assert "What are the measured values, with unit and normal limits?  [numbers]" in shown
+    assert "Source: CTCAE v4.03, NCI, 14 June 2010" in shown
+    shown = monitor("ctcae", "show", "Alopecia").out
+    assert shown.count("(the standard has no such grade)") == 3
+    assert "this term has no grade 5" in shown
+
+
+OFFICIAL_HEADER = ["MedDRA v12.0 Code", "CTCAE v4.0 SOC", "CTCAE v4.0 Term", *(f"Grade {n}" for n in range(1, 6)),
+                   "CTCAE v4.0 AE Term Definition"]  # fmt: skip
+
+
+def official_file(path, rename=None):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(OFFICIAL_HEADER)
+        for term in ctcae_v403.terms():
+            texts = [f"wording of {term.name} {grade}" if term.has_grade(grade) else "-" for grade in range(1, 6)]
+            name = (rename or {}).get(term.name, term.name)
+            writer.writerow([term.meddra_code, term.soc, name, *texts, f"Definition of {term.name}."])
+
+
+def test_official_wording_is_checked_kept_and_shown_from_then_on(monitor, tmp_path):
+    official_file(tmp_path / "CTCAE_4.03.csv")
+    answer = monitor("ctcae", "load-official", "CTCAE_4.03.csv")
+    assert answer.code == 0
+    assert "790 terms read" in answer.out
+    assert "No difference" in answer.out
+    shown = monitor("ctcae", "show", "Hypertension")
+    assert "wording of Hypertension 3" in shown.out
+    assert "Definition of Hypertension." in shown.out
+    assert "NCI wording loaded from ctcae_v403_official.csv" in shown.out
+    assert monitor("ctcae", "show", "Hypertension", "--json").json["official"]["3"] == "wording of Hypertension 3"
+
+
+def test_official_wording_with_differences_is_reported(monitor, tmp_path):
+    official_file(tmp_path / "odd.csv", rename={"Anemia": "Anaemia of another kind"})
+    answer = monitor("ctcae", "load-official", "odd.csv", "--json")
+    assert answer.code == 0
+    assert answer.json["differences"] == [
+        {"term": "Anemia", "what": "name", "here": "Anemia", "file": "Anaemia of another kind"}
+    ]
+
+
+def test_what_is_not_the_official_file_is_refused_and_changes_nothing(monitor, tmp_path, put_csv):
+    put_csv(tmp_path / "other.csv", [{"a": "1"}])
+    for name, said in (("other.csv", "no column"), ("absent.csv", "absent.csv")):
+        answer = monitor("ctcae", "load-official", name)
+        assert answer.code == 1
+        assert said in answer.err
+        assert "Traceback" not in answer.err
+    assert not (tmp_path / "ctcae_v403_official.csv").exists()

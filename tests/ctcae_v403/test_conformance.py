@@ -1,0 +1,169 @@
+"""The dictionary against the official cells: every term, grade, clause and number, in both directions.
+
+``clauses.csv`` maps every distinct clause of the standard (by a hash of its text, which is not part of this repository)
+to the entry that encodes it; a row with a term, or a term and a grade, holds there only. WITH_NEIGHBOUR: the clause says
+nothing alone and belongs to the one beside it, mostly a stray semicolon of the standard. SAME_AS_ADULT: it repeats the
+adult criteria for children.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import ctcae_v403
+from ctcae_v403.findings import document
+
+N_CLAUSES, N_OCCURRENCES, N_CELLS = 1_407, 5_664, 3_049
+NOT_ALONE = {"WITH_NEIGHBOUR", "SAME_AS_ADULT"}
+Row = dict[str, str]
+
+
+def clauses(cell: str) -> list[str]:
+    """A cell at its semicolons outside parentheses and its line breaks, in one spelling."""
+    parts, depth = [""], 0
+    for sign in cell:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        depth = max(depth, 0)
+        if (sign == ";" and depth == 0) or sign == "\n":
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [text for part in parts if (text := one_spelling(part))]
+
+
+def one_spelling(text: str) -> str:
+    text = re.sub(r"\s+", " ", text).strip().strip(".").strip().lower()
+    text = re.sub(r"e\.g\.\s*,?\s*", "e.g., ", text)
+    text = re.sub(r"(\d) ?-(?=\d)", r"\1 - ", text)
+    return re.sub(r"([<>]=?) +(?=\d)", r"\1", text).replace("self-care", "self care")
+
+
+def digest(clause: str) -> str:
+    return hashlib.sha256(clause.encode()).hexdigest()[:12]
+
+
+@cache
+def table() -> dict[tuple[str, str], str]:
+    """(hash, term or term|grade or nothing) -> entry."""
+    with (Path(__file__).parent / "clauses.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["clause"], row["term"]): row["expression"] for row in csv.DictReader(file)}
+
+
+def entry(clause: str, term: str, grade: int) -> str | None:
+    key = digest(clause)
+    return table().get((key, f"{term}|{grade}"), table().get((key, term), table().get((key, ""))))
+
+
+@pytest.fixture(scope="module")
+def cells(shared: Path) -> list[Row]:
+    with (shared / "reference" / "ctcae_v403" / "ctcae_v403.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def graded(cells: list[Row]) -> Iterator[tuple[Row, int, list[str]]]:
+    for row in cells:
+        for grade in range(1, 6):
+            if row[f"grade{grade}"].strip() not in ("", "-"):
+                yield row, grade, clauses(row[f"grade{grade}"])
+
+
+def test_every_term_code_class_and_available_grade(cells: list[Row]) -> None:
+    official = [(row["term"], int(row["meddra_code"]), row["soc"]) for row in cells]
+    assert [(term.name, term.meddra_code, term.soc) for term in ctcae_v403.terms()] == official
+    exist = {(row["term"], grade) for row, grade, _ in graded(cells)}
+    assert exist == {(term.name, grade) for term in ctcae_v403.terms() for grade in term.grades}
+    assert len(exist) == N_CELLS
+
+
+def test_the_cells_are_cut_as_the_field_counts_them(cells: list[Row], shared: Path) -> None:
+    counted = Counter(clause for _, _, found in graded(cells) for clause in found)
+    assert (len(counted), counted.total()) == (N_CLAUSES, N_OCCURRENCES)
+    with (shared / "reference" / "ctcae_v403" / "clauses_all.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["clause_normalised"]: int(row["count"]) for row in csv.DictReader(file)} == counted
+
+
+def test_no_clause_is_unmapped_and_no_mapping_is_spare(cells: list[Row]) -> None:
+    used = set()
+    for row, grade, found in graded(cells):
+        for clause in found:
+            assert entry(clause, row["term"], grade) is not None, (row["term"], grade, clause)
+            key = digest(clause)
+            used.add(next(k for k in ((key, f"{row['term']}|{grade}"), (key, row["term"]), (key, "")) if k in table()))
+    assert used == set(table())
+
+
+def test_every_cell_is_its_clauses_and_nothing_else(cells: list[Row]) -> None:
+    for row, grade, found in graded(cells):
+        wanted = [entry(clause, row["term"], grade) for clause in found]
+        kept = document(row["soc"])["term"][row["term"]][str(grade)]
+        assert kept == list(dict.fromkeys(each for each in wanted if each not in NOT_ALONE)), (row["term"], grade)
+
+
+# The words that carry a grade: where the clause has one, so has the entry, and the other way round.
+WORDS = {
+    "mild": r"\bmild", "moderate": r"\bmoderate", "severe": r"\bsever", "asymptomatic": r"\basymptomatic",
+    "life_threatening": r"life-threatening", "urgent": r"\burgent", "elective": r"\belective",
+    "transfusion": r"\btransfusion", "hospitalization": r"\bhospitalization", "self_care_adl": r"self care adl",
+    "instrumental_adl": r"instrumental adl", "disabling": r"\bdisabling", "death": r"\bdeath\b",
+}  # fmt: skip
+# Where they differ on purpose: (word, term) and why.
+REWORDED = {
+    **{("mild", f"{valve} valve disease"): "with or without mild regurgitation: any" for valve in
+       ("Aortic", "Mitral", "Pulmonary", "Tricuspid")},
+    **{("mild", term): "grade 1 has mild symptoms, so that grade 2 is symptomatic beyond mild" for term in
+       ("Conjunctivitis", "Dry eye", "Vitreous hemorrhage", "Anal mucositis", "Rectal mucositis",
+        "Small intestinal mucositis", "Renal calculi", "Bronchospasm", "Vaginal stricture")},
+    **{("moderate", term): "the acuity says how moderate" for term in ("Cataract", "Retinopathy", "Scleral disorder")},
+    **{("urgent", term): "grade 2 is the non-urgent one, so that grade 3 is not" for term in
+       ("Supraventricular tachycardia", "Ventricular arrhythmia", "Ventricular tachycardia", "Hypotension")},
+    **{(word, "Unequal limb length"): "the centimetres say how much" for word in ("mild", "moderate", "severe")},
+    **{(word, "Leukoencephalopathy"): "+/- atrophy: any" for word in ("mild", "moderate", "severe")},
+    **{("hospitalization", term): "intent decides; that it may or does require admission follows" for term in
+       ("Suicidal ideation", "Suicide attempt")},
+    ("severe", "Hypoparathyroidism"): "medical intervention alone is grade 2",
+    ("mild", "Fall"): "minor",
+    ("transfusion", "Postoperative hemorrhage"): "the units transfused are a quantity",
+    ("disabling", "Spinal fracture"): "disability",
+    ("mild", "Joint range of motion decreased cervical spine"): "the degrees say how mild",
+    ("death", "Fetal death"): "fetal loss is the death",
+    ("mild", "Genital edema"): "seen on close inspection only",
+    ("severe", "Tracheal mucositis"): "grade 1 has minimal respiratory symptoms",
+}  # fmt: skip
+
+
+def test_the_words_that_carry_a_grade_are_kept(cells: list[Row]) -> None:
+    differing = {}
+    for row, grade, found in graded(cells):
+        for clause in found:
+            kept = entry(clause, row["term"], grade) or ""
+            if kept in NOT_ALONE:
+                continue
+            plain = re.sub(r"\([^()]*\)", "", clause)
+            words = re.sub(r"[|&!]", " ", kept)
+            for word, pattern in WORDS.items():
+                if bool(re.search(pattern, plain)) != bool(re.search(rf"(?<![a-z]){word}", words)):
+                    differing[word, row["term"]] = (grade, clause, kept)
+    assert set(differing) == set(REWORDED), {k: v for k, v in differing.items() if k not in REWORDED}
+
+
+# Numbers in a clause that no entry without rules has, and why.
+OTHER_NUMBERS = {
+    "100.4": "38 degrees C in Fahrenheit", "101": "38.3 degrees C in Fahrenheit",
+}  # fmt: skip
+
+
+def printed_numbers(clause: str) -> set[Decimal]:
+    return {Decimal(text.replace(",", "")) for text in re.findall(r"\d[\d,]*(?:\.\d+)?", clause)}
+
+
+def encoded_numbers(kept: str) -> set[Decimal]:
+    return {Decimal(text) for text in re.findall(r"(?<![a-z\d.])\d+(?:\.\d+)?", kept.replace("_", " "))}
