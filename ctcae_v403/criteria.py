@@ -18,11 +18,12 @@ those for which some completion of the findings exists, implications included.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, cached_property
+from itertools import product
 
 from ctcae_v403 import dictionary
 from ctcae_v403.dictionary import Term
@@ -57,11 +58,24 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One entry of a cell: met by any of its ``alternatives``, each a conjunction. ``text`` is for readers."""
+    """One entry of a cell: met by any of its ``alternatives``, each a conjunction; ``texts``: each for readers.
+
+    ``printed`` are the alternatives as the standard has them. Where one names a degree (moderate pain), a worse one
+    meets it too: the worst grade wins, so that what is beyond a cell never falls out of it.
+    """
 
     grade: int
     alternatives: tuple[Alternative, ...]
-    text: str
+    texts: tuple[str, ...]
+    printed: tuple[Alternative, ...]
+
+    @property
+    def text(self) -> str:
+        return " or ".join(text for each, text in zip(self.alternatives, self.texts, strict=True) if each in self.printed)
+
+    def met(self, state: Known) -> str:
+        """The alternatives that hold, for readers."""
+        return " or ".join(t for each, t in zip(self.alternatives, self.texts, strict=True) if _all_of(each, state))
 
     def holds(self, state: Known) -> bool | None:
         """True, false, or unknown (None)."""
@@ -84,6 +98,11 @@ class Proposal:
     fired: tuple[Criterion, ...]
     possible: tuple[int, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Of each criterion that fired, the part that is met."""
+        return tuple(each.met(self.state) for each in self.fired)
 
     @property
     def settled(self) -> bool:
@@ -156,7 +175,7 @@ def check_grade(name: str | int, assigned: int, findings: Mapping[str, object]) 
     """Whether *assigned* fits the *findings* (see :func:`grade_findings`)."""
     proposal = grade_findings(name, findings)
     term, grade, possible = proposal.term, proposal.grade, proposal.possible
-    because = "; ".join(each.text for each in proposal.fired)
+    because = "; ".join(proposal.reasons)
     if not term.has_grade(assigned):
         exist = ", ".join(map(str, term.grades))
         return Check(Verdict.NOT_AVAILABLE, f"{term.name} has no grade {assigned} in CTCAE v4.03 (grades {exist})", proposal)
@@ -164,6 +183,8 @@ def check_grade(name: str | int, assigned: int, findings: Mapping[str, object]) 
         return Check(Verdict.TOO_LOW, f"the findings meet grade {grade}: {because}", proposal)
     if possible and assigned < min(possible):
         return Check(Verdict.TOO_LOW, f"the findings leave grade {_spoken(possible)} only", proposal)
+    if not any(possible) and proposal.state.ranges[NUMBERS] == Interval():
+        return Check(Verdict.CANNOT_TELL, "no criterion of the standard describes these findings: a medical decision", proposal)
     if assigned not in possible and set(possible) <= {*range(assigned), FATAL}:
         left = f"grade {_spoken(possible)} is possible" if any(possible) else "they meet no criterion of any grade"
         met = f"they meet grade {grade}: {because}" if grade else left
@@ -192,7 +213,16 @@ def _criterion(text: str, grade: int, term: Term, words: Words) -> Criterion:
     alternatives = tuple(
         tuple(Literal.read(part, words, grade) for part in each.split("&")) for each in text.split("|")
     )
-    return Criterion(grade, alternatives, " or ".join(_spoken_all(each, term, words) for each in alternatives))
+    expanded = tuple(each for alternative in alternatives for each in _or_worse(alternative, words))
+    return Criterion(grade, expanded, tuple(_spoken_all(each, term, words) for each in expanded), alternatives)
+
+
+def _or_worse(alternative: Alternative, words: Words) -> Iterator[Alternative]:
+    degrees = (
+        [Literal(key) for key in words.worse.get(each.key, (each.key,))] if each.true and not each.operator else [each]
+        for each in alternative
+    )
+    return product(*degrees)
 
 
 def _spoken_all(alternative: Alternative, term: Term, words: Words) -> str:

@@ -55,7 +55,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A vocabulary: questions by key, what each value of a finding entails, and other names of keys."""
+    """A vocabulary: questions by key, what each value of a finding entails, and other names of keys.
+
+    ``worse``: of a degree on a scale, itself and the worse ones; a criterion that names it is met by each of them.
+    """
 
     questions: Mapping[str, Question]
     entails: Mapping[tuple[str, bool], tuple[tuple[str, bool], ...]]
@@ -65,6 +68,7 @@ class Words:
     analytes: Mapping[str, str]
     is_quantity: frozenset[str] = field(default_factory=frozenset)
     labels: Mapping[tuple[str, bool], str] = field(default_factory=dict)
+    worse: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +235,9 @@ def _stated(name: str, value: object, words: Words) -> Iterator[Literal]:
         if not chosen:
             raise UnknownFinding(f"{name} = {value!r}: not one of {', '.join(key for key, *_ in options)}")
         yield Literal(chosen[0])
-    else:
+    elif words is vocabulary("") or name not in {**vocabulary("").names, **vocabulary("").questions}:
         raise UnknownFinding(f"unknown finding {name!r}{_near(name, {**words.names, **words.questions})}")
+    # else a finding of another class, on which nothing here depends
 
 
 def _truth(name: str, value: object) -> bool:
@@ -321,6 +326,10 @@ def _words(document: Mapping[str, Mapping[str, Any]]) -> Words:
             exhaustive[scale] = tuple(members)
     for quantity, row in document["quantity"].items():
         questions[quantity] = Question(quantity, row["ask"], row["zh"], unit=row["unit"])
+    worse = {
+        member: tuple(row["worse"][row["worse"].index(member) :])
+        for row in document["scale"].values() for member in row.get("worse", ())
+    }  # fmt: skip
     for key, row in document["finding"].items():
         if "not" in row:
             names[key] = (names[row["not"]][0], False)
@@ -344,4 +353,5 @@ def _words(document: Mapping[str, Mapping[str, Any]]) -> Words:
         {key: row["analyte"] for key, row in document["quantity"].items() if "analyte" in row},
         frozenset({*document["quantity"], NUMBERS}),
         {pair: document["finding"].get(name, {}).get("label", name.replace("_", " ")) for name, pair in reversed(names.items())},
+        worse,
     )  # fmt: skip

@@ -227,7 +227,7 @@ def _domain(mail: MailSettings) -> str:
 def _facts(item: Owed, settings: StudySettings) -> dict[str, Any]:
     """All that a mail may say: no name, no date of birth, no narrative, no verbatim text."""
     event, decision = item.event, item.decision
-    told = ("siteid", "usubjid", "aeseq", "term", "grade", "serious", "fatal", "onset", "outcome")
+    told = ("siteid", "usubjid", "aeseq", "term", "grade", "criterion", "serious", "fatal", "onset", "outcome")
     return {
         **{name: getattr(event, name) for name in told},
         "serious_basis": list(event.serious_basis),

@@ -151,15 +151,15 @@ def grade_event(
     proposal = check.proposal if check else ctcae_v403.grade_findings(term, findings)
     if as_json:
         print_json(
-            {"term": proposal.term.name, "grade": proposal.grade, "criteria": [each.text for each in proposal.fired],
+            {"term": proposal.term.name, "grade": proposal.grade, "criteria": proposal.reasons,
              "possible": proposal.possible, "settled": proposal.settled, "notes": proposal.notes,
              "questions": [_as_json(each) for each in proposal.questions],
              "verdict": check.verdict if check else None, "reason": check.reason if check else None}
         )  # fmt: skip
         return
     stdout.print(f"[bold]{proposal.term.name}[/]: {_proposed(proposal)}")
-    for each in proposal.fired:
-        stdout.print(f"  met: {each.text}", markup=False)
+    for reason in proposal.reasons:
+        stdout.print(f"  met: {reason}", markup=False)
     for note in proposal.notes:
         stdout.print(f"  note: {note}", markup=False)
     if check:

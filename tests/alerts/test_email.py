@@ -152,6 +152,16 @@ def test_the_languages_say_the_same_things():
         assert set(placeholders.findall(english[name])) == set(placeholders.findall(chinese[name]))
 
 
+def test_the_mail_says_what_the_grade_means(addressed, event, at):
+    alert = addressed(None, event(criterion="hospitalization indicated"))
+    for text in parts(compose(alert, MAIL, at)):
+        text = Text(text).words if text.startswith("<!DOCTYPE") else text
+        assert "Grade 3 means any of" in text
+        assert "hospitalization indicated" in text
+    alert = addressed(None, event())
+    assert all("means any of" not in text for text in parts(compose(alert, MAIL, at)))
+
+
 def test_chinese_mail(addressed, person, at):
     message = compose(addressed(to=person("Wu", "investigator", sites=("01",), language="zh")), MAIL, at)
     assert message["Subject"] == "[S1] 新发 SAE：Pneumothorax，3 级（受试者 S1-01-003，中心 01）"

@@ -1,4 +1,4 @@
-"""From findings to grades: proposals, what is still possible, questions, checks of assigned grades, and laws over all 790 terms."""
+"""From findings to grades: proposals, what is still possible, questions, checks, and laws over all 790 terms."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_every_criterion_can_decide_its_grade(soc: str) -> None:
         cells = criteria(term.name)
         for grade, cell in cells.items():
             for criterion in cell:
-                for alternative in criterion.alternatives:
+                for alternative in criterion.printed:
                     state = assumed(nothing, alternative)
                     assert state is not None, (term.name, grade, criterion.text)
                     assert grade in possible_grades(cells, state), (term.name, grade, criterion.text)
