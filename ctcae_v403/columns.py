@@ -1,4 +1,4 @@
-"""Reading a table of results: which column is what (SDTM LB, VS, EG or ADaM), its numbers, its baselines.
+"""Reading a table of results: which column is what (SDTM findings or ADaM), its numbers, its baselines.
 
 The outcome is a narrow frame, one row per input row, in which every number is a finite float or null and
 every doubt is a code; ``frame`` decides grades from it. Text is read once per distinct value.
@@ -18,7 +18,8 @@ from ctcae_v403.grading import REASONS, Number
 QUALIFIERS = ("", "<", "<=", ">", ">=")
 NONE = 99  # no reason: above every index of REASONS
 KEYS = ("test", "spec", "unit")
-NO_VALUE = REASONS.index("NO_VALUE")
+NO_VALUE, NOT_NUMERIC = REASONS.index("NO_VALUE"), REASONS.index("NOT_NUMERIC")
+DOMAINS = ("LB", "VS", "EG", "RE", "CV", "MK", "UR", "RP", "FA")  # findings, the first that has a test code
 _YES, _NO = ["Y", "YES", "TRUE", "1"], ["N", "NO", "FALSE", "0"]
 
 
@@ -59,7 +60,7 @@ def detect(names: Sequence[str]) -> Columns:
     def several(*wanted: str) -> tuple[str, ...]:
         return tuple(actual[name] for name in wanted if name in actual)
 
-    prefix = next((p for p in ("LB", "VS", "EG") if f"{p}TESTCD" in actual), "LB")
+    prefix = next((p for p in DOMAINS if f"{p}TESTCD" in actual), "LB")
     if one("PARAMCD") and one("AVAL", "AVALC"):
         test, values = one("PARAMCD"), several("AVAL", "AVALC")
         texts, reported = several("AVALC", "AVAL"), None
@@ -119,11 +120,27 @@ def readings(data: nw.DataFrame[Any], columns: Columns) -> nw.DataFrame[Any]:
         nw.any_horizontal(nw.lit(False), *(yes_no(flag, flag) for flag in columns.flags), ignore_nulls=True)
         .alias("at_base"),
     ).with_row_index("row")  # fmt: skip
-    return core.with_columns(
+    read = core.with_columns(
         (nw.col("row") + 1).cast(nw.Int64), value["x"], value["q"], value["why"],
         number(columns.lln, "lln"), number(columns.uln, "uln"), number(columns.age, "age"),
         number(columns.base, "base"), number(columns.base_uln, "base_uln"),
     ).with_columns(adult=nw.col("age") >= grading.ADULT_FROM)  # fmt: skip
+    return _with_signed(read)
+
+
+def _with_signed(read: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """Numbers below zero of the analytes that can lie there are results after all."""
+    below = (nw.col("x") < 0) & (nw.col("why") == NOT_NUMERIC)
+    if not read.select(found=below.any())["found"].any():
+        return read
+    keys = list(read.filter(below).select(*KEYS).unique().iter_rows())
+    table = like(read, {
+        **{name: ([key[i] for key in keys], nw.String) for i, name in enumerate(KEYS)},
+        "signed": ([getattr(grading.resolve(*key), "signed", False) for key in keys], nw.Boolean),
+    })  # fmt: skip
+    why = nw.when(below & nw.col("signed").fill_null(False)).then(nw.lit(NONE)).otherwise(nw.col("why"))
+    joined = read.join(table, on=[*KEYS], how="left").sort("row")
+    return joined.with_columns(why=why.cast(nw.Int64)).drop("signed")
 
 
 def text(column: str | None, name: str) -> nw.Expr:
@@ -141,21 +158,25 @@ def yes_no(column: str | None, name: str) -> nw.Expr:
     return nw.when(word.is_in(_YES)).then(nw.lit(True)).when(word.is_in(_NO)).then(nw.lit(False)).alias(name)
 
 
-def parse(
-    column: nw.Series[Any], read: Callable[[Any], Number | str] = grading.read_number
-) -> nw.DataFrame[Any]:
+def any_number(word: Any) -> Number | str:
+    """A result as a number of any sign, or the reason code."""
+    return grading.read_number(word, signed=True)
+
+
+def parse(column: nw.Series[Any], read: Callable[[Any], Number | str] = any_number) -> nw.DataFrame[Any]:
     """``x q why`` of a column of results: value, index in QUALIFIERS, index in REASONS (``NONE``: it is a
-    number).
+    number). A number below zero is kept, but NOT_NUMERIC: few analytes have such results.
     """
     series = column.alias("raw")
-    if series.dtype in (nw.Float64, nw.Int64, nw.Int32, nw.Int16, nw.Int8) and read is grading.read_number:
+    if series.dtype in (nw.Float64, nw.Int64, nw.Int32, nw.Int16, nw.Int8) and read is any_number:
         # a null is no value; NaN, infinity and codes below zero are no numbers
         x = nw.col("raw").cast(nw.Float64)
-        usable = x.is_finite() & (x >= 0)
+        finite = x.is_finite()
+        usable = finite & (x >= 0)
         why = nw.when(x.is_null()).then(nw.lit(NO_VALUE)).when(usable).then(nw.lit(NONE))
         return series.to_frame().select(
-            nw.when(usable).then(x).alias("x"), nw.lit(0).cast(nw.Int64).alias("q"),
-            why.otherwise(nw.lit(REASONS.index("NOT_NUMERIC"))).cast(nw.Int64).alias("why"),
+            nw.when(finite).then(x).alias("x"), nw.lit(0).cast(nw.Int64).alias("q"),
+            why.otherwise(nw.lit(NOT_NUMERIC)).cast(nw.Int64).alias("why"),
         )  # fmt: skip
     words = series.cast(nw.String).fill_null("").to_frame().with_row_index("at")
     distinct = words["raw"].unique().to_list()
@@ -164,9 +185,15 @@ def parse(
         "raw": (distinct, nw.String),
         "x": ([float(n.value) if isinstance(n, Number) else None for n in found], nw.Float64),
         "q": ([QUALIFIERS.index(n.qualifier) if isinstance(n, Number) else 0 for n in found], nw.Int64),
-        "why": ([NONE if isinstance(n, Number) else REASONS.index(n) for n in found], nw.Int64),
+        "why": ([_why(n) for n in found], nw.Int64),
     })  # fmt: skip
     return words.join(table, on="raw", how="left").sort("at").select("x", "q", "why")
+
+
+def _why(found: Number | str) -> int:
+    if isinstance(found, Number):
+        return NONE if found.value >= 0 else NOT_NUMERIC
+    return REASONS.index(found)
 
 
 def like(frame: nw.DataFrame[Any], columns: dict[str, tuple[Iterable[Any], Any]]) -> nw.DataFrame[Any]:
@@ -232,18 +259,24 @@ def _in_row_unit(joined: nw.DataFrame[Any], pairs: nw.DataFrame[Any]) -> nw.Data
     rows = list(pairs.iter_rows())
     table = like(joined, {
         **{name: ([row[i] for row in rows], nw.String) for i, name in enumerate((*KEYS, "flag_unit"))},
-        "times": ([_times(*row) for row in rows], nw.Float64),
+        "times": ([_line(*row)[0] for row in rows], nw.Float64),
+        "plus": ([_line(*row)[1] for row in rows], nw.Float64),
     })  # fmt: skip
     same = nw.col("flag_unit") == nw.col("unit")
     times = nw.when(same).then(nw.lit(1.0)).otherwise(nw.col("times"))
+    plus = nw.when(same).then(nw.lit(0.0)).otherwise(nw.col("plus"))
     return joined.join(table, on=[*KEYS, "flag_unit"], how="left").with_columns(
-        flag_x=nw.col("flag_x") * times, flag_uln=nw.col("flag_uln") * times
+        flag_x=nw.col("flag_x") * times + plus, flag_uln=nw.col("flag_uln") * times + plus
     )
 
 
-def _times(test: str, spec: str, unit: str, source: str) -> float | None:
+def _line(test: str, spec: str, unit: str, source: str) -> tuple[float | None, float | None]:
+    """Factor and shift from *source* to *unit*; None where there are none."""
     analyte = grading.resolve(test, spec, unit)
+    if isinstance(analyte, str):
+        return None, None
     try:
-        return None if isinstance(analyte, str) else float(units.factor(analyte, source, unit))
+        times, plus = units.line(analyte, source, unit)
     except units.UnknownUnit:
-        return None
+        return None, None
+    return float(times), float(plus)

@@ -24,6 +24,7 @@ CODE = {reason: place for place, reason in enumerate(REASONS)}
 BASES = {"uln": "uln", "lln": "lln", "baseline": "base"}
 EQUAL = 0.5 * 10.0**-DIGITS  # relative: nearer than this is the same number at DIGITS digits
 BEYOND = 1e300  # more than any bound, for the far end of ">500"
+TINY = 1e-300  # nearer to zero than any result, for the near end of ">0"
 
 
 def decide(
@@ -78,14 +79,17 @@ def decide_qualified(
 ) -> nw.DataFrame[Any]:
     """``RESULT`` of rows with ``<0.1`` or ``>500``: a grade where both ends have the same one."""
     below = nw.col("q").is_in([1, 2])
-    inward = (
+    step = nw.col("x").abs() * (4 * EQUAL) + TINY
+    near = (
         nw.when(nw.col("q") == 1)
-        .then(nw.lit(1 - 4 * EQUAL))
+        .then(nw.col("x") - step)
         .when(nw.col("q") == 3)
-        .then(nw.lit(1 + 4 * EQUAL))
+        .then(nw.col("x") + step)
+        .otherwise(nw.col("x"))
+        .alias("x")
     )
-    near = (nw.col("x") * inward.otherwise(nw.lit(1.0))).alias("x")
-    far = nw.when(below).then(nw.lit(0.0)).otherwise(nw.lit(BEYOND)).alias("x")
+    least = -BEYOND if fitted.signed else 0.0
+    far = nw.when(below).then(nw.lit(least)).otherwise(nw.lit(BEYOND)).alias("x")
     ends = [decide(part.with_columns(end), fitted, assume_fasting, policy) for end in (near, far)]
     high = nw.lit(fitted.ladder.direction == "H")
     far_is_mild = part.select("row", mild=below == high)
@@ -113,14 +117,18 @@ def _grades(arms: tuple[Arm, ...]) -> tuple[list[int], list[int]]:
     return [-1, *range(len(arms))], [0, *(arm.rung.grade for arm in arms)]
 
 
-def _holds(operator: str, bound: nw.Expr) -> nw.Expr:
-    """x *operator* bound, where nearer than ``EQUAL`` is equal; unknown where the bound is."""
+def _holds(operator: str, bound: nw.Expr | float) -> nw.Expr:
+    """x *operator* bound, where nearer than ``EQUAL`` is equal; unknown where the bound is.
+
+    Only a bound that is a number can matter below zero: what has limits or a baseline has no such values.
+    """
     x = nw.col("x")
+    outward = EQUAL if not isinstance(bound, float) or bound >= 0 else -EQUAL
     if operator == ">":
-        return x > bound * (1 + EQUAL)
+        return x > bound * (1 + outward)
     if operator == ">=":
-        return x >= bound * (1 - EQUAL)
-    return x < bound * (1 - EQUAL) if operator == "<" else x <= bound * (1 + EQUAL)
+        return x >= bound * (1 - outward)
+    return x < bound * (1 - outward) if operator == "<" else x <= bound * (1 + outward)
 
 
 def _conditions(arm: Arm, assume_fasting: bool) -> Iterator[nw.Expr]:
@@ -130,7 +138,7 @@ def _conditions(arm: Arm, assume_fasting: bool) -> Iterator[nw.Expr]:
     if arm.missing:
         yield nw.when(nw.col("x").is_null()).then(nw.lit(True)).otherwise(unknown)
     elif rung.basis == "absolute":
-        yield _holds(rung.operator, nw.lit(float(arm.shift)))
+        yield _holds(rung.operator, float(arm.shift))
     else:
         multiple = nw.col(BASES[rung.basis]) * float(arm.factor)
         yield _holds(rung.operator, multiple + float(arm.shift) if arm.shift else multiple)

@@ -1,4 +1,4 @@
-"""The grade of one laboratory value, with its reason: the plain reference, in exact arithmetic.
+"""The grade of one laboratory value or measurement, with its reason: the plain reference, in exact arithmetic.
 
 Authority: CTCAE v4.03 (2010-06-14) as rows in ``rules``; open readings by ``Policy``. Every arm of a rung
 is true, false, or unknown with a reason (three-valued logic): the worst true rung is the grade, and grade 0
@@ -60,10 +60,14 @@ class Grading:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A reported number: ``value`` exactly, or every number on one side of it (``<`` ``<=`` ``>`` ``>=``)."""
+    """A reported number: ``value`` exactly, or every number on one side of it (``<`` ``<=`` ``>`` ``>=``).
+
+    ``signed``: numbers below zero are among those.
+    """
 
     value: Fraction
     qualifier: str = ""
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,15 @@ _SPELLED = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
 
 
 @lru_cache(maxsize=65_536)
-def read_number(value: Numeric, scale: Analyte | None = None) -> Number | Literal["NO_VALUE", "NOT_NUMERIC"]:
-    """A reported value as a number, or the reason code. *scale*: an analyte reported in words (dipstick)."""
+def read_number(
+    value: Numeric, scale: Analyte | None = None, signed: bool = False
+) -> Number | Literal["NO_VALUE", "NOT_NUMERIC"]:
+    """A reported value as a number, or the reason code.
+
+    *scale*: an analyte reported in words (dipstick). *signed*: a number below zero is a result.
+    """
     if isinstance(value, Fraction):
-        return Number(value)
+        return Number(value, "", signed)
     if value is None or str(value).strip() in ("", "."):
         return "NO_VALUE"
     text = str(value).strip()
@@ -110,7 +119,7 @@ def read_number(value: Numeric, scale: Analyte | None = None) -> Number | Litera
         return "NOT_NUMERIC"
     number = rules.to_digits(Fraction(found[2]))
     # a concentration below zero is a code for something else (-9), not a very low result
-    return Number(number, _SPELLED.get(qualifier, qualifier)) if number >= 0 else "NOT_NUMERIC"
+    return Number(number, _SPELLED.get(qualifier, qualifier), signed) if signed or number >= 0 else "NOT_NUMERIC"
 
 
 def limit(value: Numeric) -> Fraction | None:
@@ -129,8 +138,8 @@ def compare(number: Number, operator: str, bound: Fraction) -> Known:
     if side in (">", ">="):  # from value upward without end
         lowest_counts = value > bound or (value == bound and not (strict and side == ">="))
         return True if lowest_counts else "QUALIFIED"
-    if side in ("<", "<="):  # from zero to value
-        if bound < 0 or (bound == 0 and not strict):
+    if side in ("<", "<="):  # from zero to value, or from below without end
+        if not number.signed and (bound < 0 or (bound == 0 and not strict)):
             return True
         highest_counts = value > bound or (value == bound and not strict and side == "<=")
         return "QUALIFIED" if highest_counts else False
@@ -196,7 +205,7 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
     flags = ["unit_converted"] if fitted.converted else []
     if ladder.population and reading.adult is None:
         flags.append("adult_assumed")
-    counted = [pair for pair in gated if pair[0].rung.context != "findings" or policy.same_band == "higher"]
+    counted = [pair for pair in gated if not _by_findings(pair[0]) or policy.same_band == "higher"]
     fired = next((arm for arm, holds in counted if holds is True), None)
     level = fired.rung.grade if fired else 0
     unknown = [holds for arm, holds in counted if isinstance(holds, str) and arm.rung.grade > level]
@@ -207,14 +216,20 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
         flags += ["floor", reason.lower()]
     if outside is False and any(arm.inside_flagged and holds is True for arm, holds in met):
         flags.append("within_normal_range")
-    worst = next((arm for arm, holds in gated if holds is True), None)
-    if worst is not None and worst.rung.context == "findings":
+    # of a qualified number the whole range must lie in the band: no rung may hold of a part of it
+    met_first = (arm for arm, holds in gated if holds is True or (holds == "QUALIFIED" and not _by_findings(arm)))
+    worst = next(met_first, None)
+    if worst is not None and _by_findings(worst):
         flags.append("same_band")
     if fired is None:
         return Grading(ladder.term, ladder.direction, 0, flags=tuple(flags))
     flags += [flag for flag in fired.rung.flags if flag not in flags]
     criterion = fired.text(reading.base(fired.rung.basis))
     return Grading(ladder.term, ladder.direction, level, "", criterion, fired.rung.basis, tuple(flags))
+
+
+def _by_findings(arm: Arm) -> bool:
+    return arm.rung.context == "findings"
 
 
 def _gate(arm: Arm, outside: Known) -> Known:
@@ -318,14 +333,14 @@ def grade(
     *test*: a CDISC test code, an ADaM PARAMCD, or an analyte's name. *uln*, *lln*, *baseline* and
     *baseline_uln* share *unit* with the value; None is unknown. *albumin* is that of the same day, for
     calcium. *at_baseline*: the value is itself the baseline. *sex* is accepted for measurements that need
-    it; no laboratory rule does. Never raises for data: what cannot be graded comes back with a reason of
+    it; no rule does. Never raises for data: what cannot be graded comes back with a reason of
     ``REASONS``. Raises ``ValueError`` for an unknown policy.
     """
     settled = Policy.of(policy)
     analyte = resolve(test, specimen, unit)
     if isinstance(analyte, str):
         return [Grading("", "", None, analyte)]
-    number = read_number(value, analyte)
+    number = read_number(value, analyte, analyte.signed)
     if isinstance(number, str):
         return [Grading(each.term, each.direction, None, number) for each in rules.ladders_of(analyte)]
     note = ""

@@ -1,6 +1,7 @@
-"""Which numbers are which grade: the laboratory rules of CTCAE v4.03, and how open readings are settled.
+"""Which numbers are which grade: the numeric rules of CTCAE v4.03, and how open readings are settled.
 
-Rows are ``data/lab_rules.toml`` (authority: NCI, CTCAE v4.03, 14 June 2010); no threshold stands in code.
+Rows are ``data/lab_rules.toml`` and ``data/measurement_rules.toml`` (authority: NCI, CTCAE v4.03, 14 June 2010); no
+threshold stands in code.
 ``fit`` turns the rows of one term into arms whose bounds are in the unit of one result: as printed where the
 result is in a printed unit or a multiple of it, else converted from the conventional one. Both engines
 (``grading``, ``frame``) decide from those arms. ``Policy`` names the readings that the text leaves open.
@@ -131,18 +132,22 @@ class Arm:
             return f"{rung.operator} {bound}{converted}"
         name = "baseline" if rung.basis == "baseline" else rung.basis.upper()
         times = name if rung.coefficient == 1 else f"{rung.coefficient} × {name}"
-        more = f" + {rung.offset}{_suffix(rung.unit)}" if rung.offset else ""
+        more = f" {'+' if rung.offset > 0 else '-'} {abs(rung.offset)}{_suffix(rung.unit)}" if rung.offset else ""
         at = "" if limit is None else f" ({plain(self.factor * limit + self.shift)}{_suffix(self.unit)})"
         return f"{rung.operator} {times}{more}{at}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A ladder in the unit of a result: arms from the worst grade down, printed order within a grade."""
+    """A ladder in the unit of a result: arms from the worst grade down, printed order within a grade.
+
+    ``signed``: the result can lie below zero.
+    """
 
     ladder: Ladder
     arms: tuple[Arm, ...]
     converted: bool
+    signed: bool
 
 
 def to_digits(number: Fraction) -> Fraction:
@@ -161,15 +166,18 @@ def _suffix(unit: str | None) -> str:
 
 
 @cache
-def _document() -> dict[str, Any]:
-    text = resources.files("ctcae_v403").joinpath("data/lab_rules.toml").read_text("utf-8")
+def _document(name: str = "lab_rules") -> dict[str, Any]:
+    text = resources.files("ctcae_v403").joinpath(f"data/{name}.toml").read_text("utf-8")
     return tomllib.loads(text, parse_float=Decimal)
 
 
 @cache
 def ladders() -> tuple[Ladder, ...]:
-    """Every ladder of the rule table, checked. Raises ``RuleError`` at the first row that cannot be."""
-    read = tuple(build(row) for row in _document()["ladder"])
+    """Every ladder of the rule table, checked: laboratory values, then measurements.
+
+    Raises ``RuleError`` at the first row that cannot be.
+    """
+    read = tuple(build(row) for name in ("lab_rules", "measurement_rules") for row in _document(name)["ladder"])
     for ladder in read:
         check(ladder)
     return read
@@ -180,7 +188,10 @@ def numeric_criteria(term: str) -> dict[int, tuple[str, ...]]:
     name = dictionary.term(term).name
     found: dict[int, dict[str, None]] = {}
     for ladder in (each for each in ladders() if each.term == name):
+        firm = {(rung.grade, rung.basis, rung.unit) for rung in ladder.rungs if "floor" not in rung.flags}
         for rung in ladder.rungs:
+            if "floor" in rung.flags and (rung.grade, rung.basis, rung.unit) in firm:
+                continue  # only says from where on the same grade is one of at least
             text = Arm(rung, Fraction(0), Fraction(rung.coefficient), rung.unit).text()
             context = f" ({rung.context.replace('_', ' ')})" if rung.context else ""
             label = units.analyte(ladder.analytes[0]).label
@@ -189,7 +200,7 @@ def numeric_criteria(term: str) -> dict[int, tuple[str, ...]]:
 
 
 def not_from_one_number() -> Mapping[str, str]:
-    """Laboratory terms that no single number can grade, with the reason."""
+    """Terms with numbers in their criteria that no single number can grade, with the reason."""
     return dict(_document()["not_from_one_number"])
 
 
@@ -217,7 +228,7 @@ def ladders_of(analyte: Analyte) -> tuple[Ladder, ...]:
 @lru_cache(maxsize=65_536)
 def fit(ladder: Ladder, analyte: Analyte, unit: str | None, policy: Policy) -> Fitted:
     """The ladder's arms in *unit* (None: not stated), as far as the policy counts them."""
-    source, per_canonical, missing = _read(analyte, unit)
+    source, missing = _read(analyte, unit)
     chosen = {(r.grade, r.context): _printed(ladder, r, analyte, source) for r in ladder.rungs}
     arms: list[Arm] = []
     converted = False
@@ -228,24 +239,25 @@ def fit(ladder: Ladder, analyte: Analyte, unit: str | None, policy: Policy) -> F
             continue
         if rung.context == "baseline_not_above_uln" and policy.baseline_arm == "off":
             rung = replace(rung, context=None)
-        number = rung.coefficient if rung.basis == "absolute" else rung.offset
-        needs_unit = rung.basis == "absolute" or bool(rung.offset)
-        scale = Fraction(0)
+        absolute = rung.basis == "absolute"
+        needs_unit = absolute or bool(rung.offset)
+        shift = Fraction(0)
         if needs_unit and not missing:
-            scale = units.unit(analyte, rung.unit or "")[1] / per_canonical
-            converted |= scale != 1
+            times, zero = units.line(analyte, rung.unit or "", unit or "")
+            shift = Fraction(rung.coefficient) * times + zero if absolute else Fraction(rung.offset) * times
+            converted |= times != 1 or zero != 0
         arms.append(
             Arm(
                 rung=rung,
-                factor=Fraction(0) if rung.basis == "absolute" else Fraction(rung.coefficient),
-                shift=to_digits(Fraction(number) * scale),
+                factor=Fraction(0) if absolute else Fraction(rung.coefficient),
+                shift=to_digits(shift),
                 unit=unit,
                 missing=missing if needs_unit else None,
                 gate=_gate(ladder, rung, policy),
                 inside_flagged=ladder.limits == "used" and rung.basis in ("absolute", "baseline"),
             )
         )
-    return Fitted(ladder, tuple(sorted(arms, key=lambda arm: -arm.rung.grade)), converted)
+    return Fitted(ladder, tuple(sorted(arms, key=lambda arm: -arm.rung.grade)), converted, analyte.signed)
 
 
 def _gate(ladder: Ladder, rung: Rung, policy: Policy) -> Literal["may_be_normal", "must_be_abnormal"] | None:
@@ -256,14 +268,14 @@ def _gate(ladder: Ladder, rung: Rung, policy: Policy) -> Literal["may_be_normal"
     return None
 
 
-def _read(analyte: Analyte, unit: str | None) -> tuple[units.Unit | None, Fraction, str | None]:
-    """The unit meant, how many canonical units it is, and the reason code where that cannot be told."""
+def _read(analyte: Analyte, unit: str | None) -> tuple[units.Unit | None, str | None]:
+    """The unit meant, or the reason code where that cannot be told."""
     if not (unit or "").strip() and not analyte.unitless:
-        return None, Fraction(0), "NO_UNIT"
+        return None, "NO_UNIT"
     try:
-        return *units.unit(analyte, unit or ""), None
+        return units.unit(analyte, unit or "")[0], None
     except units.UnknownUnit:
-        return None, Fraction(0), "UNKNOWN_UNIT"
+        return None, "UNKNOWN_UNIT"
 
 
 def _printed(ladder: Ladder, like: Rung, analyte: Analyte, source: units.Unit | None) -> str | None:
@@ -277,14 +289,14 @@ def _printed(ladder: Ladder, like: Rung, analyte: Analyte, source: units.Unit | 
         return printed[0] if printed else None
     read = {unit: units.unit(analyte, unit)[0] for unit in printed}
     family = "amount" if source.dimension == "equivalent" else source.dimension
-    own = [u for u in printed if read[u].dimension == source.dimension and read[u].factor == source.factor]
+    own = [u for u in printed if replace(read[u], label=source.label) == source]
     kind = [u for u in printed if read[u].dimension == family]
     return (own or kind or printed)[0]
 
 
 def check(ladder: Ladder) -> None:
     """Refuses a ladder whose term or grade does not exist, or with empty, crossed or unconvertible rungs."""
-    where = f"lab_rules.toml, {ladder.term} from {', '.join(ladder.analytes)}"
+    where = f"rule table, {ladder.term} from {', '.join(ladder.analytes)}"
     term = dictionary.term(ladder.term)
     for rung in ladder.rungs:
         if rung.grade not in term.grades:
@@ -300,6 +312,8 @@ def check(ladder: Ladder) -> None:
             )
     for name in ladder.analytes:
         analyte = units.analyte(name)
+        if analyte.signed and any(rung.basis != "absolute" for rung in ladder.rungs):
+            raise RuleError(f"{where}: multiples of what can lie below zero mean nothing; give absolute rungs")
         for unit in {r.unit for r in ladder.rungs if r.unit}:
             units.unit(analyte, unit)
     _check_order(ladder, where)
@@ -320,7 +334,8 @@ def _check_order(ladder: Ladder, where: str) -> None:
             open_ended = (
                 step == 0 and milder.operator[0] != worse.operator[0]
             )  # printed "> 48", then "13 - 48"
-            if step != outward and not open_ended:
+            by_findings = step == 0 and worse.context == "findings"  # they alone tell the two apart
+            if step != outward and not open_ended and not by_findings:
                 raise RuleError(
                     f"{where}: grade {worse.grade} ({worse.operator} {far[0]}) is empty or lies inside grade "
                     f"{milder.grade} ({milder.operator} {near[0]}); correct the bounds"

@@ -1,4 +1,4 @@
-"""Which unit a laboratory meant, and how much of another unit that is: by analyte, exactly, or not at all.
+"""Which unit was meant, and how much of another unit that is: by analyte, exactly, or not at all.
 
 A spelling can mean several things (``G/L`` is gram or giga per litre); the analyte decides. Units come from
 ``data/analytes.toml``; what that table does not know is tried as a UCUM code (pint, ucumvert). Factors are
@@ -29,16 +29,19 @@ class UnknownUnit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One reading of a spelling: 1 of it is ``factor`` base units of its ``dimension``."""
+    """One reading of a spelling: *x* of it is ``factor`` × x + ``zero`` base units of its ``dimension``."""
 
     label: str
     dimension: str
     factor: Fraction
+    zero: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analyte:
-    """What is measured; ``scale`` maps ordinal words (a dipstick's plus signs) to numbers."""
+    """What is measured; ``scale`` maps ordinal words (a dipstick's plus signs) to numbers; ``signed``: it can lie
+    below zero.
+    """
 
     name: str
     label: str
@@ -50,6 +53,7 @@ class Analyte:
     valence: int | None = None
     unitless: bool = False
     fasting: bool | None = None
+    signed: bool = False
     scale: Mapping[str, Decimal] = field(default_factory=dict)
     conversions: Mapping[str, Fraction] = field(default_factory=dict)
 
@@ -83,6 +87,7 @@ def analytes() -> tuple[Analyte, ...]:
             valence=row.get("valence"),
             unitless=row.get("unitless", False),
             fasting=row.get("fasting"),
+            signed=row.get("signed", False),
             scale={word: Decimal(number) for word, number in row.get("scale", {}).items()},
             conversions={
                 _key(unit): Fraction(Decimal(top)) / Fraction(Decimal(bottom))
@@ -130,6 +135,7 @@ def _key(spelling: str) -> str:
 @cache
 def _table() -> dict[str, tuple[Unit, ...]]:
     document = _document()
+    zeros = {label: Fraction(at) for label, at in document["zeros"].items()}
     found: dict[str, tuple[Unit, ...]] = {}
 
     def add(spelling: str, unit: Unit) -> None:
@@ -146,12 +152,13 @@ def _table() -> dict[str, tuple[Unit, ...]]:
     for dimension, units in document["whole"].items():
         for label, (amount, *spellings) in units.items():
             for spelling in (label, *spellings):
-                add(spelling, Unit(label.replace("-per-", "/"), dimension, Fraction(amount)))
+                add(spelling, Unit(label.replace("-per-", "/"), dimension, Fraction(amount), zeros.get(label, Fraction(0))))
     return found
 
 
 _PINT_BASES = {"mass": "g/L", "amount": "mol/L", "count": "1/L", "time": "second", "number": "dimensionless",
-               "excretion": "g/day", "clearance": "mL/minute"}  # fmt: skip
+               "excretion": "g/day", "clearance": "mL/minute", "pressure": "kilopascal", "weight": "kilogram",
+               "length": "centimeter", "volume": "liter"}  # fmt: skip
 
 
 @cache
@@ -222,11 +229,24 @@ def _bridge(of: Analyte, source: str, target: str) -> Fraction | None:
     return None
 
 
+def line(of: Analyte, source: str, target: str) -> tuple[Fraction, Fraction]:
+    """(a, b): x *source* units are a × x + b *target* units, and differences of x are a times as large.
+
+    b is zero but for temperatures. Raises ``UnknownUnit``.
+    """
+    (read, scale), (aim, per_canonical) = unit(of, source), unit(of, target)
+    return scale / per_canonical, (read.zero - aim.zero) / aim.factor if read.zero != aim.zero else Fraction(0)
+
+
 def factor(of: Analyte, source: str, target: str) -> Fraction:
-    """How many *target* units one *source* unit is. Raises ``UnknownUnit``."""
-    return unit(of, source)[1] / unit(of, target)[1]
+    """How many *target* units one *source* unit is. Raises ``UnknownUnit``, also where their zeros differ."""
+    times, shift = line(of, source, target)
+    if shift:
+        raise UnknownUnit(f"{of.label}: {source!r} is no multiple of {target!r}, their zeros differ; use convert()")
+    return times
 
 
 def convert(value: Decimal | Fraction | int, of: Analyte, source: str, target: str) -> Fraction:
     """*value* expressed in *target*, exactly. Raises ``UnknownUnit``."""
-    return Fraction(value) * factor(of, source, target)
+    times, shift = line(of, source, target)
+    return Fraction(value) * times + shift

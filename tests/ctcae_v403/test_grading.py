@@ -67,6 +67,53 @@ BY_LIMITS_AND_CUT_OFFS: list[tuple[str, str, str, float | None, float | None, di
     ("Chronic kidney disease", "EGFR", "mL/min/1.73m2", 90, 120, {"90": 0, "89": 1, "60": 1, "59.5": 1, "59": 2, "30": 2, "29.5": 2, "29": 3, "15": 3, "14": 4}),
     ("Proteinuria", "PROTEXR", "g/24 h", None, 0.15, {"0.15": 0, "0.16": 1, "0.99": 1, "1.0": 2, "3.45": 2, "3.5": 3}),
     ("Oligospermia", "SPERM", "million/mL", None, None, {"49": 1, "48": 2, "13": 2, "12.9": 3}),
+    # measurements; values between two printed bands take the lower grade
+    ("Hypertension", "SYSBP", "mmHg", 90, 140, {"119": 0, "120": 1, "139.5": 1, "140": 2, "159.5": 2, "160": 3}),
+    ("Hypertension", "DIABP", "mmHg", None, None, {"79": 0, "80": 1, "89.5": 1, "90": 2, "99.5": 2, "100": 3}),
+    ("Hypertension", "SYSBP", "kPa", None, None, {"15.9": 0, "16.0": 1, "18.7": 2, "21.4": 3}),
+    ("Fever", "TEMP", "C", None, None, {"37.9": 0, "38.0": 1, "39.0": 1, "39.1": 2, "40.0": 2, "40.1": 3}),
+    ("Fever", "TEMP", "F", None, None, {"100.3": 0, "100.4": 1, "102.2": 1, "102.25": 1, "102.3": 2, "104.0": 2, "104.1": 3}),
+    ("Fever", "TEMP", "K", None, None, {"311.14": 0, "311.15": 1, "312.16": 2, "313.15": 2, "313.16": 3}),
+    ("Hypothermia", "TEMP", "degC", None, None, {"35.1": 0, "35": 2, "32.1": 2, "32": 3, "28.1": 3, "28": 4}),
+    ("Hypothermia", "TEMP", "degF", None, None, {"95.1": 0, "95": 2, "89.7": 2, "89.6": 3, "82.5": 3, "82.4": 4}),
+    ("Electrocardiogram QT corrected interval prolonged", "QTCF", "ms", None, None, {"449": 0, "450": 1, "480.5": 1, "481": 2, "500.5": 2, "501": 2}),
+    ("Electrocardiogram QT corrected interval prolonged", "QTCBAG", "s", None, None, {"0.449": 0, "0.45": 1, "0.481": 2}),
+    ("Forced expiratory volume decreased", "FEV1PP", "%", None, None, {"100": 0, "99.5": 0, "99": 1, "69.5": 1, "69": 2, "59.5": 2, "59": 3, "49.5": 3, "49": 4}),
+    ("Vital capacity abnormal", "FVCPP", "%", None, None, {"91": 0, "90": 1, "75": 1, "74": 2, "50": 2, "49": 3}),
+    ("Urine output decreased", "URINE8H", "mL", None, None, {"80": 0, "79": 3}),
+    ("Urine output decreased", "URINE24H", "L/day", None, None, {"0.24": 0, "0.239": 4}),
+    ("Obesity", "BMI", "kg/m2", None, None, {"24.9": 0, "25": 2, "29.95": 2, "30": 3, "39.95": 3, "40": 4}),
+    ("Hypoxia", "OXYSAT", "%", None, None, {"88": 0, "87": 3}),
+    ("Hypoxia", "OXYSATEX", "%", None, None, {"88": 0, "87": 2}),
+    ("Hypoxia", "PAO2", "mmHg", None, None, {"56": 0, "55": 3}),
+    ("Diarrhea", "STOOLINC", "", None, None, {"-2": 0, "0": 0, "1": 1, "3": 1, "4": 2, "6.5": 2, "7": 3}),
+    ("Vomiting", "VOMITEPI", "episodes/24 h", None, None, {"0": 0, "1": 1, "2": 1, "3": 2, "5": 2, "6": 3}),
+    ("Enterocolitis infectious", "STOOLUNF", "/day", None, None, {"3": 0, "4": 2}),
+    ("Dry mouth", "SALIVFLW", "mL/min", None, None, {"0.21": 1, "0.2": 2, "0.1": 2, "0.09": 3}),
+    ("Edema limbs", "LIMBVOL", "%", None, None, {"4": 0, "5": 1, "10": 1, "11": 2, "30": 2, "31": 3}),
+    ("Edema limbs", "LIMBCIRC", "%", None, None, {"4": 0, "5": 1, "10": 1, "11": 2, "31": 2}),
+    ("Bone marrow hypocellular", "MARCELRD", "%", None, None, {"0": 0, "1": 1, "25": 1, "26": 2, "50": 2, "51": 3, "75": 3, "76": 3}),
+    ("Growth accelerated", "HTSDTARG", "SD", None, None, {"-1": 0, "1.9": 0, "2": 2}),
+    ("Growth suppression", "GROWVRED", "%", None, None, {"9": 0, "10": 1, "29.5": 1, "30": 2, "49.5": 2, "50": 3}),
+    ("Growth suppression", "GROWCRED", "%", None, None, {"0": 0, "1": 2, "49": 2, "60": 2}),
+    ("Joint range of motion decreased", "ROMLOSS", "%", None, None, {"0": 0, "1": 1, "25": 1, "26": 2, "50": 2, "51": 3}),
+    ("Joint range of motion decreased cervical spine", "CERVROT", "deg", None, None, {"71": 0, "70": 1, "60": 1, "59": 2}),
+    ("Joint range of motion decreased cervical spine", "CERVFLEX", "°", None, None, {"71": 0, "70": 1, "60": 1, "59": 2}),
+    ("Osteoporosis", "TSCORE", "", None, None, {"0.4": 0, "-0.9": 0, "-1": 1, "-2.5": 1, "-2.6": 2}),
+    ("Osteoporosis", "HTLOSS", "cm", None, None, {"0": 0, "1.9": 2, "2": 3}),
+    ("Scoliosis", "COBB", "degrees", None, None, {"0": 0, "1": 1, "20": 1, "21": 2, "45": 2, "46": 3}),
+    ("Unequal limb length", "LIMBLEN", "mm", None, None, {"0": 0, "19": 1, "20": 2, "50": 2, "51": 3}),
+    ("Fetal growth retardation", "FETWTPCT", "percentile", None, None, {"10": 0, "9": 2, "5": 2, "4": 3, "1": 3, "0.9": 4}),
+    ("Premature delivery", "GESTAGE", "weeks", None, None, {"38": 0, "37": 1, "34.1": 1, "34": 2, "28": 3, "24": 3, "23.9": 4}),
+    ("Premature delivery", "GESTAGE", "days", None, None, {"260": 0, "259": 1, "238": 2, "196": 3, "167": 4}),
+    ("Pulmonary fibrosis", "LUNGFIB", "%", None, None, {"0": 0, "24": 1, "25": 2, "50": 2, "51": 3, "76": 3}),
+    ("Pleural hemorrhage", "PLEURBLD", "L", None, None, {"1": 0, "1.1": 3}),
+    ("Alopecia", "HAIRLOSS", "%", None, None, {"0": 0, "49": 1, "50": 2}),
+    ("Skin ulceration", "ULCSIZE", "cm", None, None, {"0": 0, "0.9": 1, "1": 2, "2": 2, "2.1": 3}),
+    ("Menopause", "MENOAGE", "years", None, None, {"54": 0, "53": 1, "46": 1, "45.5": 1, "45": 2, "40": 2, "39": 3}),
+    ("Hearing impaired", "HEARSH2F", "dB", None, None, {"-5": 0, "14": 0, "15": 1, "25": 1, "26": 2}),
+    ("Hearing impaired", "HEARSH3F", "dB", None, None, {"25": 0, "26": 3}),
+    ("Hearing impaired", "HEARTH2K", "dB HL", None, None, {"80": 0, "81": 4}),
 ]  # fmt: skip
 
 
@@ -138,6 +185,58 @@ NORMAL = {"unit": "mg/dL", "uln": 1.2, "lln": 0.6}
         ("Proteinuria", ("UPCR", 1.0, "mg/mg"), {"age": 9}, "standard", (2, "")),
         ("Proteinuria", ("UPCR", 1.0, "mg/mg"), {"age": 50}, "standard", (None, "NO_CONTEXT")),
         ("Chronic kidney disease", ("UPCR", 0.6, "mg/mg"), {"age": 50}, "standard", (1, "")),
+        # weight: multiples of the baseline, whatever the unit
+        ("Weight gain", ("WEIGHT", 104.9, "kg"), {"baseline": 100}, "standard", (0, "")),
+        ("Weight gain", ("WEIGHT", 105), {"baseline": 100}, "standard", (1, "")),
+        ("Weight gain", ("WEIGHT", 220, "lb"), {"baseline": 200}, "standard", (2, "")),
+        ("Weight gain", ("WEIGHT", 72.0, "kg"), {"baseline": 60.0}, "standard", (3, "")),
+        ("Weight loss", ("WEIGHT", 66.5, "kg"), {"baseline": 70}, "standard", (1, "")),
+        ("Weight loss", ("WEIGHT", 63, "kg"), {"baseline": 70}, {"baseline_arm": "off"}, (2, "")),
+        ("Weight loss", ("WEIGHT", 56, "kg"), {"baseline": 70}, "standard", (3, "")),
+        ("Weight loss", ("WEIGHT", 56, "kg"), {}, "standard", (None, "NO_BASELINE")),
+        # ejection fraction: by its value, or by the points lost
+        ("Ejection fraction decreased", ("LVEF", 51, "%"), {"baseline": 60}, "standard", (0, "")),
+        ("Ejection fraction decreased", ("LVEF", 55, "%"), {"baseline": 65}, "standard", (2, "")),
+        ("Ejection fraction decreased", ("LVEF", 0.5, "1"), {"baseline": 0.7}, "standard", (2, "")),
+        ("Ejection fraction decreased", ("LVEF", 49, "%"), {"baseline": 70}, "standard", (3, "")),
+        ("Ejection fraction decreased", ("LVEF", 39.5, "%"), {"baseline": 50}, "standard", (2, "")),
+        ("Ejection fraction decreased", ("LVEF", 39, "%"), {"baseline": 50}, "standard", (3, "")),
+        ("Ejection fraction decreased", ("LVEF", 19, "%"), {}, "standard", (4, "")),
+        ("Ejection fraction decreased", ("LVEF", 60, "%"), {}, "standard", (None, "NO_BASELINE")),
+        # diffusing capacity: units below the LLN, or below the baseline
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 17.1, "mL/min/mmHg"), {"lln": 20, "baseline": 19}, "standard", (0, "")),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 17, "mL/min/mmHg"), {"lln": 20, "baseline": 19}, "standard", (1, "")),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 14.5, "mL/min/mmHg"), {"lln": 20, "baseline": 19}, "standard", (1, "")),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 14, "mL/min/mmHg"), {"lln": 20, "baseline": 19}, "standard", (2, "")),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 20, "mL/min/mmHg"), {"lln": 20, "baseline": 25.1}, "standard", (2, "")),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 20, "mL/min/mmHg"), {"lln": 20, "baseline": 28.1}, "standard", (3, "")),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 5, "mmol/min/kPa"), {"lln": 6.005, "baseline": 6}, "standard", (1, "")),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 10, "mL/min/mmHg"), {"baseline": 12}, "standard", (None, "NO_LIMIT")),
+        # the same numbers, and findings that raise the grade
+        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 501, "ms"), {}, "literal", (4, "")),
+        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 461, "ms"), {"baseline": 400}, "literal", (4, "")),
+        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 461, "ms"), {"baseline": 400}, "standard", (1, "")),
+        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 460, "ms"), {"baseline": 400}, {"same_band": "higher"}, (1, "")),
+        ("Fever", ("TEMP", 104.1, "F"), {}, "literal", (4, "")),
+        ("Premature delivery", ("GESTAGE", 24, "weeks"), {}, "literal", (4, "")),
+        ("Pulmonary fibrosis", ("LUNGFIB", 76, "%"), {}, {"same_band": "higher"}, (4, "")),
+        # adults and children have audiograms of their own
+        ("Hearing impaired", ("HEARSH8K", 21, "dB"), {"age": 9}, "standard", (1, "")),
+        ("Hearing impaired", ("HEARSH4K", 21, "dB"), {"age": 9}, "standard", (2, "")),
+        ("Hearing impaired", ("HEARSH3K", 21, "dB"), {"age": 9}, "standard", (3, "")),
+        ("Hearing impaired", ("HEARSH3K", 20, "dB"), {"age": 9}, "standard", (0, "")),
+        ("Hearing impaired", ("HEARSH8K", 21, "dB"), {"age": 40}, "standard", (None, "NO_CONTEXT")),
+        ("Hearing impaired", ("HEARSH2F", 30, "dB"), {"age": 9}, "standard", (None, "NO_CONTEXT")),
+        # below zero only where that can be; ranges that reach there
+        ("Osteoporosis", ("TSCORE", "<-2.5"), {}, "standard", (2, "")),
+        ("Osteoporosis", ("TSCORE", "<0"), {}, "standard", (None, "QUALIFIED")),
+        ("Osteoporosis", ("TSCORE", ">-1"), {}, "standard", (0, "")),
+        ("Diarrhea", ("STOOLINC", "<=0"), {}, "standard", (0, "")),
+        ("Fever", ("TEMP", -9, "C"), {}, "standard", (None, "NOT_NUMERIC")),
+        ("Fever", ("TEMP", 38.5), {}, "standard", (None, "NO_UNIT")),
+        ("Hypertension", ("SYSBP", 150, "mmHg", 90, 140), {}, "standard", (2, "")),  # limits play no part
+        ("Hypoxia", ("PO2", 50, "mmHg"), {"specimen": "ARTERIAL BLOOD"}, "standard", (3, "")),
+        ("", ("PO2", 50, "mmHg"), {"specimen": "BLOOD, VENOUS"}, "standard", (None, "UNKNOWN_TEST")),
         # what is missing or impossible
         ("Anemia", ("HGB", 9.5, "g/dL"), {}, "standard", (2, "")),
         ("Anemia", ("HGB", 10.5, "g/dL"), {}, "standard", (None, "NO_LIMIT")),
@@ -193,6 +292,17 @@ def test_baselines_contexts_policies_and_what_cannot_be_graded(
         ("Neutrophil count decreased", ("NEUT", 1.4, "10^9/L", 7, 1.3), {"policy": "literal"}, "< 1.5 10^9/L",
          "absolute", ("within_normal_range",)),
         ("Neutrophil count decreased", ("NEUT", 1.4, "10^9/L", 7, 1.3), {}, "", "", ("within_normal_range",)),
+        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 501, "ms"), {}, ">= 501 ms", "absolute",
+         ("same_band", "floor", "repeat_ecg_needed")),
+        ("Fever", ("TEMP", 313.2, "K"), {}, "> 40.0 degC (313.15 K)", "absolute", ("unit_converted", "same_band")),
+        ("Hypoxia", ("OXYSAT", 85, "%"), {}, "< 88 %", "absolute", ("printed_as_example", "rest_assumed")),
+        ("Bone marrow hypocellular", ("MARCELRD", 80, "%"), {}, "> 75 %", "absolute", ("floor", "marrow_aplasia_decides")),
+        ("Ejection fraction decreased", ("LVEF", 45, "%"), {}, "<= 50 %", "absolute", ("floor", "no_baseline")),
+        ("Ejection fraction decreased", ("LVEF", 55, "%"), {"baseline": 70}, "<= baseline - 10 % (60 %)", "baseline", ()),
+        ("Carbon monoxide diffusing capacity decreased", ("DLCO", 20, "mL/min/mmHg", None, 18), {"baseline": 26},
+         "< baseline - 5 mL/min/mmHg (21 mL/min/mmHg)", "baseline", ("within_normal_range", "grade_3_with_pulmonary_symptoms")),
+        ("Weight loss", ("WEIGHT", 56, "kg"), {"baseline": 70}, "<= 0.80 × baseline (56 kg)", "baseline", ()),
+        ("Hearing impaired", ("HEARSH2F", 26, "dB"), {}, "> 25 dB", "absolute", ("adult_assumed",)),
     ],
 )  # fmt: skip
 def test_what_is_said_about_a_grade(
@@ -210,7 +320,7 @@ def test_what_is_said_about_a_grade(
 def test_one_test_grades_every_term_it_can() -> None:
     found = {
         test: [result.term for result in grade(test, 1)]
-        for test in ("GLUC", "WBC", "CREAT", "LYM", "AMYLASE")
+        for test in ("GLUC", "WBC", "CREAT", "LYM", "AMYLASE", "TEMP", "WEIGHT")
     }
     assert found == {
         "GLUC": ["Hyperglycemia", "Hypoglycemia"],
@@ -218,6 +328,8 @@ def test_one_test_grades_every_term_it_can() -> None:
         "CREAT": ["Creatinine increased", "Acute kidney injury"],
         "LYM": ["Lymphocyte count decreased", "Lymphocyte count increased"],
         "AMYLASE": ["Pancreatic enzymes decreased", "Serum amylase increased"],
+        "TEMP": ["Fever", "Hypothermia"],
+        "WEIGHT": ["Weight gain", "Weight loss"],
     }
 
 
@@ -249,7 +361,7 @@ def test_a_grade_never_falls_as_the_value_worsens(
     lower, upper = sorted([first, second])
     named = {"lln": 0.6 * scale, "uln": 1.1 * scale, "baseline": scale if with_baseline else None, "fasting": True,
              "on_anticoagulant": True, "policy": policy, "age": 9 if ladder.population == "child" else 60,
-             "specimen": next(iter(analyte.specimens - {""}))}  # fmt: skip
+             "specimen": next(iter(analyte.specimens - {""}), None)}  # fmt: skip
     low, high = (
         next(r for r in grade(analyte.name, value, analyte.canonical, **named)
              if (r.term, r.direction) == (ladder.term, ladder.direction)).grade
