@@ -148,6 +148,9 @@ def grade_findings(name: str | int, findings: Mapping[str, object]) -> Proposal:
     words = vocabulary(term.soc)
     plain = {key: value for key, value in findings.items() if not _is_measurement(value)}
     measured = {key: value for key, value in findings.items() if _is_measurement(value)}
+    for key, value in plain.items():  # a number of which the numeric rules speak, too: in the unit of the question
+        if key in words.analytes and value is not None:
+            measured[words.analytes[key]] = {"value": value, "unit": words.questions[key].unit}
     numbers = plain.pop(NUMBERS, None)
     notes: list[str] = []
     if measured:
@@ -233,7 +236,8 @@ def _spoken_literal(literal: Literal, term: Term, words: Words) -> str:
     if literal.key == NUMBERS:
         from ctcae_v403.rules import numeric_criteria  # loads units and rules
 
-        return " or ".join(numeric_criteria(term.name).get(int(literal.bound), ("by the numbers",)))
+        texts = numeric_criteria(term.name).get(int(literal.bound), ("by the numbers",))
+        return " or ".join(text.removesuffix(" (findings)") for text in texts)
     if literal.operator:
         sign = {"<=": "≤", ">=": "≥"}.get(literal.operator, literal.operator)
         unit = words.questions[literal.key].unit

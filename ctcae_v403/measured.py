@@ -48,7 +48,7 @@ def converted(measured: Mapping[str, object], words: Words) -> dict[str, object]
                     number = grading.limit(arguments.get("value"))
                     if number is not None:
                         target = words.questions[quantity].unit
-                        scaled = number * units.factor(analyte, arguments.get("unit") or "", target)
+                        scaled = units.convert(number, analyte, arguments.get("unit") or "", target)
                         found[quantity] = Decimal(scaled.numerator) / Decimal(scaled.denominator)
     return found
 

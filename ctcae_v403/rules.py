@@ -334,8 +334,7 @@ def _check_order(ladder: Ladder, where: str) -> None:
             open_ended = (
                 step == 0 and milder.operator[0] != worse.operator[0]
             )  # printed "> 48", then "13 - 48"
-            by_findings = step == 0 and worse.context == "findings"  # they alone tell the two apart
-            if step != outward and not open_ended and not by_findings:
+            if step != outward and not open_ended:
                 raise RuleError(
                     f"{where}: grade {worse.grade} ({worse.operator} {far[0]}) is empty or lies inside grade "
                     f"{milder.grade} ({milder.operator} {near[0]}); correct the bounds"

@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 import ctcae_v403
-from ctcae_v403.findings import document
+from ctcae_v403 import rules
+from ctcae_v403.findings import NUMBERS, document
 
 N_CLAUSES, N_OCCURRENCES, N_CELLS = 1_407, 5_664, 3_049
 NOT_ALONE = {"WITH_NEIGHBOUR", "SAME_AS_ADULT"}
@@ -124,7 +125,10 @@ REWORDED = {
         "Small intestinal mucositis", "Renal calculi", "Bronchospasm", "Vaginal stricture")},
     **{("moderate", term): "the acuity says how moderate" for term in ("Cataract", "Retinopathy", "Scleral disorder")},
     **{("urgent", term): "grade 2 is the non-urgent one, so that grade 3 is not" for term in
-       ("Supraventricular tachycardia", "Ventricular arrhythmia", "Ventricular tachycardia", "Hypotension")},
+       ("Supraventricular tachycardia", "Ventricular arrhythmia", "Ventricular tachycardia", "Hypotension",
+        "Sick sinus syndrome")},
+    **{("mild", term): "minimal symptoms are met by mild ones" for term in
+       ("Burn", "Mediastinal hemorrhage", "Pharyngeal mucositis", "Tracheal mucositis")},
     **{(word, "Unequal limb length"): "the centimetres say how much" for word in ("mild", "moderate", "severe")},
     **{(word, "Leukoencephalopathy"): "+/- atrophy: any" for word in ("mild", "moderate", "severe")},
     **{("hospitalization", term): "intent decides; that it may or does require admission follows" for term in
@@ -136,7 +140,10 @@ REWORDED = {
     ("mild", "Joint range of motion decreased cervical spine"): "the degrees say how mild",
     ("death", "Fetal death"): "fetal loss is the death",
     ("mild", "Genital edema"): "seen on close inspection only",
-    ("severe", "Tracheal mucositis"): "grade 1 has minimal respiratory symptoms",
+    ("moderate", "Tracheal mucositis"): "grade 1 has minimal respiratory symptoms",
+    ("life_threatening", "Treatment related secondary malignancy"): "present; danger to life is grade 4",
+    ("mild", "Laryngopharyngeal dysesthesia"): "any anxiety",
+    ("severe", "Laryngospasm"): "persistent or severe episodes are at least grade 3",
 }  # fmt: skip
 
 
@@ -155,15 +162,76 @@ def test_the_words_that_carry_a_grade_are_kept(cells: list[Row]) -> None:
     assert set(differing) == set(REWORDED), {k: v for k, v in differing.items() if k not in REWORDED}
 
 
-# Numbers in a clause that no entry without rules has, and why.
-OTHER_NUMBERS = {
-    "100.4": "38 degrees C in Fahrenheit", "101": "38.3 degrees C in Fahrenheit",
+# Numbers that a cell prints and no criterion has, and why.
+PRINTED_ONLY = {
+    # the end of a whole-number band: the next grade starts one unit on, what lies between takes the lower grade
+    "Diarrhea": {"6"}, "Vomiting": {"2", "5"}, "Obesity": {"29.9", "39.9"}, "Growth suppression": {"29", "49"},
+    "Electrocardiogram QT corrected interval prolonged": {"480", "500"}, "Ejection fraction decreased": {"40", "19"},
+    "Forced expiratory volume decreased": {"70", "60", "50"}, "Proteinuria": {"3.4"}, "Menopause": {"46", "53"},
+    "Hypertension": {"139", "89", "159", "99"}, "Chronic kidney disease": {"60", "30"}, "Fever": {"102.2", "24"},
+    # the same limit in Fahrenheit
+    "Febrile neutropenia": {"100.4", "101"}, "Allergic reaction": {"100.4"},
+    # a rate and a duration that are at least reached: the upper ends limit nothing
+    "Pleural hemorrhage": {"200", "4"},
+    # audiogram frequencies, and the frequencies that a rule row is named after
+    "Hearing impaired": {"1", "2", "3", "4", "6", "8"},
+    "Hypoxia": {"88"},
 }  # fmt: skip
+# Numbers that a criterion has and its clause does not print: a neighbour's, needed to tell two grades apart.
+ENCODED_ONLY = {
+    "Bullous dermatitis": {"30"}, "Erythema multiforme": {"30"}, "Dehydration": {"24"}, "Hyperhidrosis": {"1"},
+    "Hypertension": {"20"}
+}  # fmt: skip
+_UNITS = re.compile(
+    r"/mm3|pao2|stage \d hypertension|/ ?1\.73 m2|kg/m2|10e9|t2/flair|fev1|per 24 hrs|in 24 hrs?|/24 hrs|in 8 hr|separated by 5 minutes|2\+|1\+|"
+    r"more than one|\d+/\d+ (?:or (?:better|worse)|but)|grade \d|20/\d+|\d/3"
+)
 
 
 def printed_numbers(clause: str) -> set[Decimal]:
-    return {Decimal(text.replace(",", "")) for text in re.findall(r"\d[\d,]*(?:\.\d+)?", clause)}
+    found = re.findall(r"\d[\d,]*(?:\.\d+)?", _UNITS.sub(" ", clause))
+    return {Decimal(text.replace(",", "")).normalize() for text in found}
 
 
 def encoded_numbers(kept: str) -> set[Decimal]:
-    return {Decimal(text) for text in re.findall(r"(?<![a-z\d.])\d+(?:\.\d+)?", kept.replace("_", " "))}
+    """The bounds of an entry, and the numbers in the names of its findings other than visual acuities and fractions."""
+    plain = re.sub(r"numbers\(\d\)|20_\d+|\d_3|t2_flair", " ", kept)
+    return {Decimal(text).normalize() for text in re.findall(r"(?<![a-z\d.])\d+(?:\.\d+)?", plain.replace("_", " "))}
+
+
+def rule_numbers(term: str, grade: int) -> list[set[Decimal]]:
+    """For each rung of the grade, the ways in which its bound may be printed: as it is, or as a change in per cent."""
+    return [
+        {abs(number).normalize() for number in (rung.coefficient, rung.offset, 100 * (rung.coefficient - 1))}
+        for ladder in rules.ladders() if ladder.term == term
+        for rung in ladder.rungs if rung.grade == grade
+    ]  # fmt: skip
+
+
+def test_every_number_is_in_its_criteria_and_the_other_way_round(cells: list[Row]) -> None:
+    faults = []
+    for row, grade, found in graded(cells):
+        term = row["term"]
+        entries = [entry(clause, term, grade) or "" for clause in found]
+        printed = set().union(*map(printed_numbers, found))
+        written = set().union(*map(encoded_numbers, entries))
+        milder = [int(n) for each in entries for n in re.findall(r"numbers\((\d)\)", each)]
+        by_rules = [rule_numbers(term, each) for each in range(grade, 6)] if any(NUMBERS in e for e in entries) else [[]]
+        ways = [way for rungs in (*by_rules, *(rule_numbers(term, each) for each in milder)) for way in rungs]
+        expected_only = {Decimal(n).normalize() for n in PRINTED_ONLY.get(term, ())}
+        spare_on_purpose = {Decimal(n).normalize() for n in ENCODED_ONLY.get(term, ())}
+        if strange := printed - expected_only - written.union(*ways):
+            faults.append(f"{term} {grade}: printed, not encoded: {sorted(strange)}")
+        if spare := written - printed - spare_on_purpose:
+            faults.append(f"{term} {grade}: encoded, not printed: {sorted(spare)}")
+        faults += [f"{term} {grade}: a rule row has {way}" for way in by_rules[0] if not way & (printed | {Decimal(0), Decimal(1)})]
+    assert faults == []
+
+
+def test_no_exception_is_spare(cells: list[Row]) -> None:
+    """Each listed number is printed in a cell of its term."""
+    printed: dict[str, set[Decimal]] = {}
+    for row, _, found in graded(cells):
+        printed.setdefault(row["term"], set()).update(*map(printed_numbers, found))
+    for term, numbers in PRINTED_ONLY.items():
+        assert {Decimal(number).normalize() for number in numbers} <= printed[term], term
