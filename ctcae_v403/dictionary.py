@@ -1,21 +1,3 @@
-"""The dictionary: 26 classes, 790 terms, their MedDRA codes and the grades that exist for each.
-
-Authority: NCI CTCAE v4.03 (14 June 2010), the published cells; MedDRA 12.0 codes as CTCAE prints them.
-Names are found whatever their case, spacing or British spelling. Verbatim text is coded by exact name or
-synonym, then without words of severity, then with slips of the pen corrected; a word that the dictionary
-knows is never altered, so that *increased* cannot become *decreased*. What remains is not coded: a person
-decides. Every number, synonym and rule of spelling is data (``data/coding.toml``, ``data/synonyms.csv``).
-
->>> term("hypertension").grades
-(1, 2, 3, 4, 5)
->>> term("Diarrhoea").name, term(10002272).name
-('Diarrhea', 'Anemia')
->>> code("low platelets").term.name
-'Platelet count decreased'
->>> code("Fibrinogen increased").term is None
-True
-"""
-
 from __future__ import annotations
 
 import csv
@@ -27,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from itertools import product
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -108,28 +89,14 @@ def term(name_or_code: str | int) -> Term:
 
 def search(text: str, limit: int = 10) -> list[Term]:
     """Terms that fit the words of *text*, best first: by their names and the synonyms that lead to them."""
-    return [found for found, _ in _ranked(normal(text))[:limit]]
+    return [found for found, _ in ranked(normal(text))[:limit]]
 
 
-@lru_cache(maxsize=65_536)
 def code(text: str) -> Coding:
     """The term that a verbatim *text* means; no term where none, or more than one, could be meant."""
-    wanted = normal(text)
-    plain = _without_qualifiers(wanted)
-    ranked = _ranked(wanted)
-    rules = _rules()["correction"]
-    if wanted in _meanings():
-        found, score = _meanings()[wanted], 100.0
-    elif plain in _meanings():
-        found, score = _meanings()[plain], float(_rules()["qualifiers"]["score"])
-    else:
-        (found, score), (_, next_score) = _corrections(plain)[:2]
-        if score - next_score < rules["lead"]:
-            found = None
-    if found is None:
-        nearest, score = ranked[0] if ranked else (None, 0.0)
-        return Coding(None, round(score, 1), nearest)
-    return Coding(found, round(score, 1), next((other for other, _ in ranked if other != found), None))
+    from ctcae_v403 import coding  # looking up a term must not wait for the rules of coding
+
+    return coding.code(text)
 
 
 def normal(text: str) -> str:
@@ -138,68 +105,63 @@ def normal(text: str) -> str:
     >>> normal("  Palmar-Plantar ERYTHRODYSAESTHESIA  syndrome ")
     'palmar plantar erythrodysesthesia syndrome'
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    for ours, standard in _rules()["spelling"]["fold"]:
-        folded = folded.replace(ours, standard)
-    return " ".join(re.findall(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+", folded))
+    return " ".join(re.findall(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+", folded(text)))
 
 
-def _without_qualifiers(wanted: str) -> str:
-    padded = f" {wanted} "
-    for phrase in _qualifiers():
-        padded = padded.replace(f" {phrase} ", " ")
-    return padded.strip()
+def folded(text: str) -> str:
+    """*text* in one case, width of letters and spelling, its signs kept."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    for ours, standard in rules_of_coding()["spelling"]["fold"]:
+        plain = plain.replace(ours, standard)
+    return plain
 
 
-def _corrections(wanted: str) -> list[tuple[Term | None, float]]:
-    """What *wanted* means with its unknown words corrected, most alike first; ends with two of no likeness.
+@lru_cache(maxsize=65_536)
+def alike(word: str, in_company: bool = False) -> tuple[tuple[str, float], ...]:
+    """Words of the dictionary of which *word* may be a misspelling, with likeness 0 to 100, best first.
 
-    The likeness is that of the worst word. None: a phrase that the synonyms refuse to code.
+    *in_company*: other words of the text are known, so that a slip in a short word may be read too.
     """
-    choices = [((word, 100.0),) if word in _phrases_of_word() else _alike(word) for word in wanted.split()]
-    found: dict[Term | None, float] = {}
-    for chosen in product(*choices) if choices else ():
-        key = _bag(word for word, _ in chosen)
-        if key in _bags():
-            meant = _bags()[key]
-            found[meant] = max(found.get(meant, 0.0), min(likeness for _, likeness in chosen))
-    return [*sorted(found.items(), key=lambda each: -each[1]), (None, 0.0), (None, 0.0)]
-
-
-@lru_cache(maxsize=65_536)
-def _alike(word: str) -> tuple[tuple[str, float], ...]:
-    """Words of the dictionary of which *word* may be a misspelling, with likeness 0 to 100, best first."""
-    rules = _rules()["correction"]
-    start = rules["same_start"]
-    if len(word) < rules["shortest_word"] or not word.isalpha() or word in rules["other_words"]:
+    rules = rules_of_coding()["correction"]
+    if not word.isascii() or not word.isalpha() or len(word) < rules["shortest_in_company"]:
         return ()
-    cutoff = rules["at_least"] / 100
-    from rapidfuzz import process  # only slips of the pen need it
-    from rapidfuzz.distance import OSA
+    if word in known_words() or word in rules["other_words"]:
+        return ()
+    from rapidfuzz.distance import OSA  # only slips of the pen need it
 
-    near = process.extract(
-        word, _long_words(), scorer=OSA.normalized_similarity, score_cutoff=cutoff, limit=None
-    )
-    kept = (
-        (known, 100 * likeness)
-        for known, likeness, _ in near
-        if known[:start] == word[:start] and all(part in known for part in rules["parts"] if part in word)
-    )
-    return tuple(kept)[: rules["n_choices"]]
+    start = rules["same_start"]
+    found: dict[str, float] = {}
+    for known in _words_from(word[:start]):
+        if not all(part in known for part in rules["parts"] if part in word):
+            continue
+        likeness = 100 * OSA.normalized_similarity(word, known)
+        slips = OSA.distance(word, known)
+        long = min(len(word), len(known)) >= rules["shortest_word"]
+        if likeness >= rules["at_least"] and (long or in_company) or (in_company and slips == 1):
+            found[known] = likeness
+        elif len(word) > rules["shortest_in_company"] and _same_letters(word, known):
+            found[known] = max(likeness, float(rules["same_letters"]))
+    return tuple(sorted(found.items(), key=lambda each: -each[1]))[: rules["n_choices"]]
+
+
+def _same_letters(word: str, known: str) -> bool:
+    """Whether letters were only doubled, left single, or put in another order between the same two ends."""
+    squeezed = re.sub(r"(.)\1", r"\1", word) == re.sub(r"(.)\1", r"\1", known)
+    return squeezed or (word[-1] == known[-1] and sorted(word) == sorted(known))
 
 
 @lru_cache(maxsize=65_536)
-def _ranked(wanted: str) -> tuple[tuple[Term, float], ...]:
+def ranked(wanted: str) -> tuple[tuple[Term, float], ...]:
     """Terms by how much of *wanted* their names or synonyms contain, best first; for people, not for coding.
 
     A word weighs the more, the fewer names have it: *platelet* says more than *increased*.
     """
-    rules = _rules()["search"]
+    rules = rules_of_coding()["search"]
     words = wanted.split()
     matched: defaultdict[str, float] = defaultdict(float)
     whole = 0.0
     for word in words:
-        near = dict(_alike(word)) | {word: 100.0}
+        near = dict(alike(word)) | {word: 100.0}
         if len(word) >= rules["shortest_start"]:
             begun = (known for known in _phrases_of_word() if known.startswith(word) and known != word)
             near |= dict.fromkeys(begun, float(rules["word_start"]))
@@ -207,14 +169,14 @@ def _ranked(wanted: str) -> tuple[tuple[Term, float], ...]:
         for known, likeness in near.items():
             for phrase in _phrases_of_word().get(known, ()):
                 best[phrase] = max(best[phrase], likeness)
-        weight = log(1 + len(_meanings()) / max(1, len(best)))
+        weight = log(1 + len(meanings()) / max(1, len(best)))
         whole += weight
         for phrase, likeness in best.items():
             matched[phrase] += weight * likeness
     scores: dict[Term, float] = {}
     share = rules["coverage_weight"]
     for phrase, likeness in matched.items():
-        meant = _meanings()[phrase]
+        meant = meanings()[phrase]
         brevity = 100 * min(1.0, len(words) / (phrase.count(" ") + 1))
         score = share * likeness / whole + (1 - share) * brevity
         if meant and score >= rules["at_least"]:
@@ -223,48 +185,56 @@ def _ranked(wanted: str) -> tuple[tuple[Term, float], ...]:
 
 
 @cache
-def _meanings() -> Mapping[str, Term | None]:
-    """Normalised names and synonyms, and the term each stands for; None where several could be meant."""
+def written() -> Mapping[str, Term | None]:
+    """Names and synonyms as written, and the term each stands for; None where several could be meant."""
     synonyms = {
-        normal(row["verbatim"]): _by_name()[normal(row["term"])] if row["term"] else None
-        for row in _rows("synonyms.csv")
+        row["verbatim"]: _by_name()[normal(row["term"])] if row["term"] else None for row in _rows("synonyms.csv")
     }
-    return {**synonyms, **_by_name()}
+    return {**synonyms, **{each.name: each for each in terms()}}
 
 
 @cache
-def _bags() -> Mapping[str, Term | None]:
-    """The same without regard to the order of words; None also where the order decides."""
-    bags: dict[str, Term | None] = {}
-    for phrase, meant in _meanings().items():
-        key = _bag(phrase.split())
-        bags[key] = meant if bags.get(key, meant) == meant else None
-    return bags
-
-
-def _bag(words: Iterable[str]) -> str:
-    return " ".join(sorted(words))
+def meanings() -> Mapping[str, Term | None]:
+    """The same, normalised."""
+    return {normal(phrase): meant for phrase, meant in written().items()}
 
 
 @cache
 def _phrases_of_word() -> Mapping[str, tuple[str, ...]]:
     """The words that the dictionary knows, and the phrases that have each."""
     index: defaultdict[str, list[str]] = defaultdict(list)
-    for phrase in _meanings():
+    for phrase in meanings():
         for word in dict.fromkeys(phrase.split()):
             index[word].append(phrase)
     return {word: tuple(phrases) for word, phrases in index.items()}
 
 
 @cache
-def _long_words() -> tuple[str, ...]:
-    shortest = _rules()["correction"]["shortest_word"]
-    return tuple(word for word in _phrases_of_word() if len(word) >= shortest and word.isalpha())
+def known_words() -> frozenset[str]:
+    """Every word of the names, the synonyms and the rules of coding: none of them is a slip of the pen."""
+    said = (" ".join(_strings(rules_of_coding())), *meanings())
+    return frozenset(word for phrase in said for word in normal(phrase).split())
+
+
+def _strings(data: Any) -> Iterable[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            if key != "source":
+                yield key
+                yield from _strings(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _strings(value)
 
 
 @cache
-def _qualifiers() -> tuple[str, ...]:
-    return tuple(sorted(map(normal, _rules()["qualifiers"]["phrases"]), key=len, reverse=True))
+def _words_from(start: str) -> tuple[str, ...]:
+    shortest = rules_of_coding()["correction"]["shortest_in_company"]
+    return tuple(
+        sorted(word for word in known_words() if word.startswith(start) and word.isalpha() and len(word) >= shortest)
+    )
 
 
 @cache
@@ -278,7 +248,7 @@ def _by_name() -> Mapping[str, Term]:
 
 
 @cache
-def _rules() -> Mapping[str, Any]:
+def rules_of_coding() -> Mapping[str, Any]:
     return tomllib.loads(files("ctcae_v403.data").joinpath("coding.toml").read_text("utf-8"))
 
 
