@@ -213,8 +213,8 @@ NORMAL = {"unit": "mg/dL", "uln": 1.2, "lln": 0.6}
         ("Carbon monoxide diffusing capacity decreased", ("DLCO", 5, "mmol/min/kPa"), {"lln": 6.005, "baseline": 6}, "standard", (1, "")),
         ("Carbon monoxide diffusing capacity decreased", ("DLCO", 10, "mL/min/mmHg"), {"baseline": 12}, "standard", (None, "NO_LIMIT")),
         # the same numbers, and findings that raise the grade
-        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 501, "ms"), {}, "literal", (4, "")),
-        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 461, "ms"), {"baseline": 400}, "literal", (4, "")),
+        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 501, "ms"), {}, "literal", (3, "")),
+        ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 461, "ms"), {"baseline": 400}, "literal", (1, "")),
         ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 461, "ms"), {"baseline": 400}, "standard", (1, "")),
         ("Electrocardiogram QT corrected interval prolonged", ("QTCF", 460, "ms"), {"baseline": 400}, {"same_band": "higher"}, (1, "")),
         ("Fever", ("TEMP", 104.1, "F"), {}, "literal", (4, "")),
