@@ -168,6 +168,10 @@ class Known:
                     exempt.add(reached)
         for key in exempt - set(stated):
             del known[key]
+        for members in words.exhaustive.values():
+            if all(known.get(member) is False for member in members) and not exempt.intersection(members):
+                clashes.setdefault((members[0], members[-1]))  # one of them must be true
+                exempt |= {*members}
         state = cls(words, known, ranges, tuple(clashes), frozenset(exempt))
         return state._completed() or state
 

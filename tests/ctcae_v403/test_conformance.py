@@ -122,7 +122,7 @@ REWORDED = {
        ("Aortic", "Mitral", "Pulmonary", "Tricuspid")},
     **{("mild", term): "grade 1 has mild symptoms, so that grade 2 is symptomatic beyond mild" for term in
        ("Conjunctivitis", "Dry eye", "Vitreous hemorrhage", "Anal mucositis", "Rectal mucositis",
-        "Small intestinal mucositis", "Renal calculi", "Bronchospasm", "Vaginal stricture")},
+        "Small intestinal mucositis", "Renal calculi", "Bronchospasm", "Vaginal stricture", "Hepatic hemorrhage")},
     **{("moderate", term): "the acuity says how moderate" for term in ("Cataract", "Retinopathy", "Scleral disorder")},
     **{("urgent", term): "grade 2 is the non-urgent one, so that grade 3 is not" for term in
        ("Supraventricular tachycardia", "Ventricular arrhythmia", "Ventricular tachycardia", "Hypotension",
@@ -143,6 +143,8 @@ REWORDED = {
     ("moderate", "Tracheal mucositis"): "grade 1 has minimal respiratory symptoms",
     ("life_threatening", "Treatment related secondary malignancy"): "present; danger to life is grade 4",
     ("mild", "Laryngopharyngeal dysesthesia"): "any anxiety",
+    ("mild", "Gastroparesis"): "any nausea; the calories say how mild",
+    ("moderate", "Proctitis"): "grade 1 has discomfort, so that grade 2 is more than that",
     ("severe", "Laryngospasm"): "persistent or severe episodes are at least grade 3",
 }  # fmt: skip
 

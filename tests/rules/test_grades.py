@@ -40,8 +40,10 @@ def event(term: str, grade: int | None, **fields: Any) -> AdverseEvent:
         # treatment
         ("Pneumothorax", 1, {"aecontrt": True}, (), "too low: the findings meet grade 2: intervention indicated"),
         ("Pneumothorax", 1, {"aecontrt": False}, (), None),
-        # action taken: a paused infusion is no grade 1 by "no interruption", but may be one by its mildness
-        ("Infusion related reaction", 1, {"aeacn": "DRUG INTERRUPTED"}, (), None),
+        # action taken
+        ("Infusion related reaction", 1, {"aeacn": "DRUG INTERRUPTED"}, (),
+         "too low: the findings meet grade 2: infusion interruption indicated. On record: AEACN = DRUG INTERRUPTED."),
+        ("Pneumothorax", 1, {"aeacn": "DRUG INTERRUPTED"}, (), None),  # says nothing of the grade of this term
         # the results of those days
         ("Alanine aminotransferase increased", 1, {}, (LabGrade(IN_TIME, 3),), "too low: the findings meet grade 3"),
         ("Alanine aminotransferase increased", 3, {}, (LabGrade(IN_TIME, 1),), "too high: the findings rule out every"),
