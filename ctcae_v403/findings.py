@@ -330,6 +330,8 @@ def _words(document: Mapping[str, Mapping[str, Any]]) -> Words:
             exhaustive[scale] = tuple(members)
     for quantity, row in document["quantity"].items():
         questions[quantity] = Question(quantity, row["ask"], row["zh"], unit=row["unit"])
+    named = [document["finding"], *(row["members"] for row in document["scale"].values())]
+    labels = {key: row["label"] for rows in named for key, row in rows.items() if "label" in row}
     worse = {
         member: tuple(row["worse"][row["worse"].index(member) :])
         for row in document["scale"].values() for member in row.get("worse", ())
@@ -356,6 +358,6 @@ def _words(document: Mapping[str, Mapping[str, Any]]) -> Words:
         MappingProxyType(questions), {pair: tuple(found) for pair, found in entails.items()}, names, scale_of, exhaustive,
         {key: row["analyte"] for key, row in document["quantity"].items() if "analyte" in row},
         frozenset({*document["quantity"], NUMBERS}),
-        {pair: document["finding"].get(name, {}).get("label", name.replace("_", " ")) for name, pair in reversed(names.items())},
+        {pair: labels.get(name, name.replace("_", " ")) for name, pair in reversed(names.items())},
         worse,
     )  # fmt: skip
