@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pytest
 
 import ctcae_v403
+from safety_monitor import store
+from safety_monitor.store import snapshots
 
 
 def test_show_by_name_and_by_code(monitor):
@@ -120,3 +123,23 @@ def test_what_is_not_the_official_file_is_refused_and_changes_nothing(monitor, t
         assert said in answer.err
         assert "Traceback" not in answer.err
     assert not (tmp_path / "ctcae_v403_official.csv").exists()
+
+
+def test_official_wording_is_in_mails_queries_and_the_report(monitor, desk, put_csv, events):
+    events[0] |= {"AETOXGR": "2"}  # in hospital, but graded 2: the site is asked
+    put_csv(desk / "data" / "ae.csv", events)
+    official_file(desk / "CTCAE_4.03.csv")
+    assert monitor("ctcae", "load-official", "CTCAE_4.03.csv").code == 0
+    assert monitor("import", "data").code == 0
+    owed = monitor("alerts", "list", "--json").json
+    assert "wording of Pneumothorax 2" in json.dumps(monitor("alerts", "show", str(owed[0]["id"]), "--json").json)
+    assert monitor("tables", "--out", "tables").code == 0
+    queries = (desk / "tables" / "queries.csv").read_text("utf-8")
+    assert "NCI's text of grade 2: wording of Pneumothorax 2." in queries
+    issued = monitor("report", "dsmb", "--out", "report.pdf", "--json").json
+    engine = store.connect(f"sqlite:///{desk / 'safety_monitor.db'}")
+    with store.reading(engine) as session:
+        snapshot = snapshots.kept_snapshot(session, issued["snapshot_sha256"])
+    engine.dispose()
+    [row] = snapshot.frames["criteria"].to_dicts()
+    assert row == {"term": "Pneumothorax", "grade": 2, "text": "wording of Pneumothorax 2", "official": True}
