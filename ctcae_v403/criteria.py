@@ -157,10 +157,11 @@ def grade_findings(name: str | int, findings: Mapping[str, object]) -> Proposal:
         from ctcae_v403.measured import converted, graded  # loads units and rules
 
         plain |= converted(measured, words)
-        interval, notes = graded(term.name, measured)
+        state = Known.of(plain, words)
+        interval, notes = graded(term.name, measured, state.true.get("adult"))
     else:
+        state = Known.of(plain, words)
         interval = Interval() if numbers is None else _level(numbers)
-    state = Known.of(plain, words)
     state = replace(state, ranges={**state.ranges, NUMBERS: interval})
     cells = criteria(term.name)
     fired = {grade: tuple(each for each in cell if each.holds(state)) for grade, cell in cells.items()}

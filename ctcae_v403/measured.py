@@ -18,15 +18,17 @@ from ctcae_v403.findings import Interval, UnknownFinding, Words
 _POLICY = {"same_band": "higher"}
 
 
-def graded(term: str, measured: Mapping[str, object]) -> tuple[Interval, list[str]]:
+def graded(term: str, measured: Mapping[str, object], adult: bool | None = None) -> tuple[Interval, list[str]]:
     """Between which grades the numeric rules of *term* put the values, and why no narrower.
+
+    *adult* stands for an age that a value does not come with.
 
     The upper end is closed only where every rule ladder of the term has a value that grades fully.
     """
     results = [
         (ladder, result)
         for test, value in measured.items() for arguments in _each(value)
-        for ladder, result in _results(term, test, arguments)
+        for ladder, result in _results(term, test, _of_age(adult) | arguments)
     ]  # fmt: skip
     levels = [result.grade for _, result in results if result.grade is not None]
     notes = [f"{term}: no grade from the numbers, {result.reason}" for _, result in results if result.grade is None]
@@ -51,6 +53,10 @@ def converted(measured: Mapping[str, object], words: Words) -> dict[str, object]
                         scaled = units.convert(number, analyte, arguments.get("unit") or "", target)
                         found[quantity] = Decimal(scaled.numerator) / Decimal(scaled.denominator)
     return found
+
+
+def _of_age(adult: bool | None) -> dict[str, Any]:
+    return {} if adult is None else {"age": grading.ADULT_FROM if adult else 0}
 
 
 def _each(value: object) -> Iterator[dict[str, Any]]:

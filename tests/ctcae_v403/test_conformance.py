@@ -134,7 +134,10 @@ REWORDED = {
     **{("hospitalization", term): "intent decides; that it may or does require admission follows" for term in
        ("Suicidal ideation", "Suicide attempt")},
     ("severe", "Hypoparathyroidism"): "medical intervention alone is grade 2",
-    ("mild", "Fall"): "minor",
+    ("asymptomatic", "Neck edema"): "any edema: the worse ones have their grades",
+    ("asymptomatic", "Nail loss"): "any separation: with symptoms it is grade 2",
+    ("asymptomatic", "Wound dehiscence"): "any hernia: a strangulated one is grade 4",
+    ("elective", "Seroma"): "the term has no grade 4 for a worse one",
     ("transfusion", "Postoperative hemorrhage"): "the units transfused are a quantity",
     ("disabling", "Spinal fracture"): "disability",
     ("mild", "Joint range of motion decreased cervical spine"): "the degrees say how mild",
@@ -145,6 +148,7 @@ REWORDED = {
     ("mild", "Laryngopharyngeal dysesthesia"): "any anxiety",
     ("mild", "Gastroparesis"): "any nausea; the calories say how mild",
     ("moderate", "Proctitis"): "grade 1 has discomfort, so that grade 2 is more than that",
+    ("severe", "Pruritus"): "severe is intense",
     ("severe", "Laryngospasm"): "persistent or severe episodes are at least grade 3",
 }  # fmt: skip
 
@@ -170,14 +174,14 @@ PRINTED_ONLY = {
     "Diarrhea": {"6"}, "Vomiting": {"2", "5"}, "Obesity": {"29.9", "39.9"}, "Growth suppression": {"29", "49"},
     "Electrocardiogram QT corrected interval prolonged": {"480", "500"}, "Ejection fraction decreased": {"40", "19"},
     "Forced expiratory volume decreased": {"70", "60", "50"}, "Proteinuria": {"3.4"}, "Menopause": {"46", "53"},
-    "Hypertension": {"139", "89", "159", "99"}, "Chronic kidney disease": {"60", "30"}, "Fever": {"102.2", "24"},
+    "Hypertension": {"139", "89", "159", "99"}, "Chronic kidney disease": {"60", "30"}, "Fever": {"102.2", "24", "40", "104"},
     # the same limit in Fahrenheit
     "Febrile neutropenia": {"100.4", "101"}, "Allergic reaction": {"100.4"},
     # a rate and a duration that are at least reached: the upper ends limit nothing
     "Pleural hemorrhage": {"200", "4"},
     # audiogram frequencies, and the frequencies that a rule row is named after
     "Hearing impaired": {"1", "2", "3", "4", "6", "8"},
-    "Hypoxia": {"88"},
+    "Hypoxia": {"88"}, "Hypokalemia": {"3"},  # grade 2 has the numbers of grade 1; findings tell them apart
     "Irregular menstruation": {"3"}, "Stevens-Johnson syndrome": {"30"},  # what is beyond takes this grade too
 }  # fmt: skip
 # Numbers that a criterion has and its clause does not print: a neighbour's, needed to tell two grades apart.
