@@ -16,7 +16,6 @@ True
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -33,6 +32,7 @@ from ctcae_v403.dictionary import (
     ranked,
     rules_of_coding,
     term,
+    terms,
     written,
 )
 
@@ -57,7 +57,8 @@ def code(text: str) -> Coding:
     """The term that *text* means; the scores are those of :class:`ctcae_v403.dictionary.Coding`."""
     wanted = normal(text)
     near = ranked(wanted)
-    reading = Reading(meanings()[wanted], 100.0) if wanted in meanings() else _read(_plain(text))
+    doubted = _pattern("refusals", "doubt").search(folded(text))
+    reading = Reading(meanings()[wanted], 100.0) if wanted in meanings() and not doubted else _read(_plain(text))
     if reading.term is None:
         nearest, score = near[0] if near else (None, 0.0)
         return Coding(None, round(score, 1), nearest)
@@ -68,18 +69,31 @@ def _read(text: str) -> Reading:
     """The whole text as one phrase; else its pieces, which must mean one term together."""
     if _pattern("refusals", "patterns").search(text):
         return UNKNOWN
+    if other := next((each for name, each in _others() if f"{normal(text)} ".startswith(name)), None):
+        return Reading(other, float(rules_of_coding()["qualifiers"]["score"]))
     whole = _phrase(_words(text), in_parts=False)
     if whole != UNKNOWN:
         return whole
     outside, inside = _split(text)
-    said = [_piece(piece) for piece in outside]
     if any(_pattern("brackets", "signs_of").search(piece) for piece in outside):
         inside = []  # a syndrome in brackets lists its signs
-    said += [_piece(piece, beside=tuple(said)) for piece in inside]
+    said: list[Reading] = []
+    for piece in (*outside, *inside):
+        said.append(_piece(piece, beside=tuple(said)))
+    if _leaves_sites(outside):
+        return UNKNOWN
     found = {reading.term for reading in said if reading.term}
     if len(found) != 1 or any(reading.refused for reading in said):
         return UNKNOWN
     return min((reading for reading in said if reading.term), key=lambda each: each.score)
+
+
+def _leaves_sites(pieces: Sequence[str]) -> bool:
+    """Whether a piece is nothing but a site beside a complaint that the site could make another term of."""
+    words = [_without(_words(piece), _passing(bare=False)) for piece in pieces]
+    barred = rules_of_coding()["bars"]["words"]
+    named = any(word in barred for each in words for word in each)
+    return named and any(each and not _without(each, _listed("sites")) for each in words)
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
@@ -148,34 +162,36 @@ def _forms(words: Words, in_parts: bool) -> Iterator[tuple[Words, str]]:
     yield words, ""
     seen = {words}
     bodies = [(words, "")]
-    if in_parts and (cut := _head(words)):
-        bodies.append(cut)
+    if in_parts:
+        bodies += _heads(words)
     for body, circumstance in bodies:
         plain, bare = _without(body, _passing(bare=False)), _without(body, _passing(bare=True))
         for form, why in (
             (body, circumstance),
             (bare, circumstance),
             (plain, circumstance),
-            (_without(plain, _listed("causes")), circumstance or "cause"),
-            (_without(plain, (*_listed("causes"), *_listed("sites"))), circumstance or "site"),
+            (caused := _without(_without(body, _listed("causes")), _passing(bare=False)), circumstance or "cause"),
+            (_without_last(plain, _listed("sites")), circumstance or "site"),
+            (_without(caused, _listed("sites")), circumstance or "site"),
         ):
             if form not in seen:
                 seen.add(form)
                 yield form, why
 
 
-def _head(words: Words) -> tuple[Words, str] | None:
-    """*words* up to the preposition of a circumstance, and its kind; None where that names an event of its own."""
-    for kind in ("anything", "place", "cause"):
+def _heads(words: Words) -> list[tuple[Words, str]]:
+    """*words* up to the preposition of a circumstance, and its kind; none where that names an event of its own."""
+    heads: list[tuple[Words, str]] = []
+    for kind in ("anything", "cause", "place"):
         for at in range(len(words)):
             phrase = next((each for each in _listed("tails", kind) if words[at : at + len(each)] == each), None)
             if phrase is None:
                 continue
-            rest = words[at + len(phrase) :]
-            if kind == "anything" or not _names_an_event(rest):
-                return words[:at], kind
-            return None
-    return None
+            if kind != "anything" and _names_an_event(words[at + len(phrase) :]):
+                return heads
+            heads.append((words[:at], kind))
+            break
+    return heads
 
 
 def _names_an_event(words: Words) -> bool:
@@ -219,9 +235,10 @@ def _quantity(words: Words, direction: str) -> set[Term | None]:
     said = [way for way in ("up", "down") for word in words if word in rules[f"{way}_words"]]
     if set(said) != ({direction} if direction else set()):
         return set()
-    named = tuple(word for word in words if word not in rules["up_words"] and word not in rules["down_words"])
+    ways = {*rules["up_words"], *rules["down_words"]}
+    named = tuple(word for word in words if word not in ways and not word.isdigit())
     if not direction:
-        named = tuple(word for word in _without(named, _passing(bare=False)) if not word[0].isdigit())
+        named = _without(named, _passing(bare=False))
     stripped = tuple(
         short for word in named if word not in rules["fillers"]
         if (short := re.sub(rules["chinese_fillers"], "", word))
@@ -246,9 +263,14 @@ def _at_site(words: frozenset[str]) -> Reading | None:
 def _plain(text: str) -> str:
     """*text* in one spelling, with measured values and dates taken out and signs put into words."""
     plain = folded(text)
-    for pattern, instead in rules_of_coding()["signs"]["replace"]:
-        plain = re.sub(pattern, instead, plain)
+    for pattern, instead in _signs():
+        plain = pattern.sub(instead, plain)
     return plain
+
+
+@cache
+def _signs() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(pattern), instead) for pattern, instead in rules_of_coding()["signs"]["replace"])
 
 
 def _words(text: str) -> Words:
@@ -283,7 +305,7 @@ def _singular(word: str) -> str:
         return word
     for ending, instead in rules["endings"]:
         if word.endswith(ending):
-            return word.removesuffix(ending) + instead
+            return f"{word.removesuffix(ending)}{instead}"
     return word
 
 
@@ -292,11 +314,16 @@ def _without(words: Words, phrases: Sequence[Words]) -> Words:
     kept = " ".join(words)
     for phrase in phrases:
         said = " ".join(phrase)
-        if said[:1] >= "\u3400":
+        if max(said[0], said[-1]) >= "\u3400":
             kept = kept.replace(said, " ")
         elif f" {said} " in f" {kept} ":
             kept = f" {kept} ".replace(f" {said} ", " ").strip()
     return tuple(kept.split())
+
+
+def _without_last(words: Words, phrases: Sequence[Words]) -> Words:
+    last = next((each for each in phrases if words[-len(each) :] == each), None)
+    return _without_last(words[: -len(last)], phrases) if last else words
 
 
 @cache
@@ -311,7 +338,7 @@ def _passing(bare: bool) -> tuple[Words, ...]:
     every = _listed("qualifiers")
     if not bare:
         return every
-    said = "\n".join(f" {' '.join(_words(_plain(phrase)))} " for phrase in written())
+    said = "\n".join(f" {' '.join(words)} " for words, _ in _written())
     return tuple(each for each in every if f" {' '.join(each)} " not in said)
 
 
@@ -324,11 +351,22 @@ def _pattern(section: str, entry: str) -> re.Pattern[str]:
 
 
 @cache
+def _others() -> tuple[tuple[str, Term], ...]:
+    """How the terms *Other, specify* begin where the text goes on to specify."""
+    return tuple((normal(each.name.removesuffix("specify")) + " ", each) for each in terms() if each.other_specify)
+
+
+@cache
+def _written() -> tuple[tuple[Words, Term | None], ...]:
+    return tuple((_words(_plain(phrase)), meant) for phrase, meant in written().items())
+
+
+@cache
 def _index() -> Mapping[Words, Term | None]:
     """Keys of all names and synonyms; None also where two of them have the same key."""
     index: dict[Words, Term | None] = {}
-    for phrase, meant in written().items():
-        key = _key(_words(_plain(phrase)))
+    for words, meant in _written():
+        key = _key(words)
         index[key] = meant if index.get(key, meant) == meant else None
     return index
 
@@ -337,8 +375,8 @@ def _index() -> Mapping[Words, Term | None]:
 def _joined() -> Mapping[str, Term | None]:
     """The same, written as one word: *head ache* is *headache*."""
     joined: dict[str, Term | None] = {}
-    for phrase, meant in written().items():
-        word = "".join(map(_singular, _words(_plain(phrase))))
+    for words, meant in _written():
+        word = "".join(map(_singular, words))
         joined[word] = meant if joined.get(word, meant) == meant else None
     return joined
 

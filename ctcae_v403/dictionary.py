@@ -4,11 +4,13 @@ import csv
 import re
 import tomllib
 import unicodedata
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import islice, takewhile
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -130,18 +132,31 @@ def alike(word: str, in_company: bool = False) -> tuple[tuple[str, float], ...]:
     from rapidfuzz.distance import OSA  # only slips of the pen need it
 
     start = rules["same_start"]
-    found: dict[str, float] = {}
+    found = dict.fromkeys(_swapped().get(word, ()), float(rules["same_letters"]))
     for known in _words_from(word[:start]):
         if not all(part in known for part in rules["parts"] if part in word):
             continue
         likeness = 100 * OSA.normalized_similarity(word, known)
         slips = OSA.distance(word, known)
         long = min(len(word), len(known)) >= rules["shortest_word"]
-        if likeness >= rules["at_least"] and (long or in_company) or (in_company and slips == 1):
+        if (likeness >= rules["at_least"] and (long or in_company)) or (in_company and slips == 1):
             found[known] = likeness
         elif len(word) > rules["shortest_in_company"] and _same_letters(word, known):
             found[known] = max(likeness, float(rules["same_letters"]))
     return tuple(sorted(found.items(), key=lambda each: -each[1]))[: rules["n_choices"]]
+
+
+@cache
+def _swapped() -> Mapping[str, tuple[str, ...]]:
+    """Two letters of a known word in the wrong order, where the folding of spelling then takes one away: nausae."""
+    shortest = rules_of_coding()["correction"]["shortest_in_company"]
+    meant: defaultdict[str, list[str]] = defaultdict(list)
+    for known in known_words():
+        for at in range(1, len(known) - 1 if len(known) > shortest else 0):
+            slip = known[:at] + known[at + 1] + known[at] + known[at + 2 :]
+            if len(short := folded(slip)) < len(slip):
+                meant[short].append(known)
+    return {slip: tuple(words) for slip, words in meant.items()}
 
 
 def _same_letters(word: str, known: str) -> bool:
@@ -163,7 +178,7 @@ def ranked(wanted: str) -> tuple[tuple[Term, float], ...]:
     for word in words:
         near = dict(alike(word)) | {word: 100.0}
         if len(word) >= rules["shortest_start"]:
-            begun = (known for known in _phrases_of_word() if known.startswith(word) and known != word)
+            begun = (known for known in _begun(word) if known != word)
             near |= dict.fromkeys(begun, float(rules["word_start"]))
         best: defaultdict[str, float] = defaultdict(float)
         for known, likeness in near.items():
@@ -207,6 +222,16 @@ def _phrases_of_word() -> Mapping[str, tuple[str, ...]]:
         for word in dict.fromkeys(phrase.split()):
             index[word].append(phrase)
     return {word: tuple(phrases) for word, phrases in index.items()}
+
+
+def _begun(start: str) -> Iterable[str]:
+    words = _sorted_words()
+    return takewhile(lambda known: known.startswith(start), islice(words, bisect_left(words, start), None))
+
+
+@cache
+def _sorted_words() -> tuple[str, ...]:
+    return tuple(sorted(_phrases_of_word()))
 
 
 @cache
