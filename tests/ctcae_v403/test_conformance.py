@@ -246,3 +246,9 @@ def test_no_exception_is_spare(cells: list[Row]) -> None:
         printed.setdefault(row["term"], set()).update(*map(printed_numbers, found))
     for term, numbers in PRINTED_ONLY.items():
         assert {Decimal(number).normalize() for number in numbers} <= printed[term], term
+
+
+def test_every_merged_clause_is_explained(cells: list[Row]) -> None:
+    readings = (Path(__file__).parents[2] / "docs" / "readings.md").read_text("utf-8")
+    merged = {row["term"] for row, grade, found in graded(cells) for c in found if entry(c, row["term"], grade) == "WITH_NEIGHBOUR"}
+    assert {term for term in merged if term not in readings} == set()
