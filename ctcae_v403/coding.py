@@ -16,7 +16,7 @@ True
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import product
@@ -35,8 +35,7 @@ from ctcae_v403.dictionary import (
     terms,
     written,
 )
-
-Words = tuple[str, ...]
+from ctcae_v403.phrases import Words, key_of, listed, pattern_of, plain, singular, without, without_last, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ def code(text: str) -> Coding:
     """The term that *text* means; the scores are those of :class:`ctcae_v403.dictionary.Coding`."""
     wanted = normal(text)
     near = ranked(wanted)
-    doubted = _pattern("refusals", "doubt").search(folded(text))
-    reading = Reading(meanings()[wanted], 100.0) if wanted in meanings() and not doubted else _read(_plain(text))
+    doubted = pattern_of("refusals", "doubt").search(folded(text))
+    reading = Reading(meanings()[wanted], 100.0) if wanted in meanings() and not doubted else _read(plain(text))
     if reading.term is None:
         nearest, score = near[0] if near else (None, 0.0)
         return Coding(None, round(score, 1), nearest)
@@ -67,15 +66,15 @@ def code(text: str) -> Coding:
 
 def _read(text: str) -> Reading:
     """The whole text as one phrase; else its pieces, which must mean one term together."""
-    if _pattern("refusals", "patterns").search(text):
+    if pattern_of("refusals", "patterns").search(text):
         return UNKNOWN
     if other := next((each for name, each in _others() if f"{normal(text)} ".startswith(name)), None):
         return Reading(other, float(rules_of_coding()["qualifiers"]["score"]))
-    whole = _phrase(_words(text), in_parts=False)
+    whole = _phrase(words_of(text), in_parts=False)
     if whole != UNKNOWN:
         return whole
     outside, inside = _split(text)
-    if any(_pattern("brackets", "signs_of").search(piece) for piece in outside):
+    if any(pattern_of("brackets", "signs_of").search(piece) for piece in outside):
         inside = []  # a syndrome in brackets lists its signs
     said: list[Reading] = []
     for piece in (*outside, *inside):
@@ -90,26 +89,26 @@ def _read(text: str) -> Reading:
 
 def _leaves_sites(pieces: Sequence[str]) -> bool:
     """Whether a piece is nothing but a site beside a complaint that the site could make another term of."""
-    words = [_without(_words(piece), _passing(bare=False)) for piece in pieces]
+    words = [without(words_of(piece), _passing(bare=False)) for piece in pieces]
     barred = rules_of_coding()["bars"]["words"]
     named = any(word in barred for each in words for word in each)
-    return named and any(each and not _without(each, _listed("sites")) for each in words)
+    return named and any(each and not without(each, listed("sites")) for each in words)
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
     """The pieces of *text* outside and inside its brackets."""
     inside = re.findall(r"[(\[]([^()\[\]]*)[)\]]", text)
     outside = re.sub(r"[(\[][^()\[\]]*[)\]]", " ", text)
-    cut = _pattern("pieces", "patterns")
+    cut = pattern_of("pieces", "patterns")
     kept = [[piece for piece in cut.split(each) if normal(piece)] for each in (outside, " ; ".join(inside))]
     return kept[0], kept[1]
 
 
 def _piece(text: str, beside: tuple[Reading, ...] = ()) -> Reading:
-    words = _words(text)
-    if _pattern("negations", "patterns").match(text) and _meaning(words) is None:
+    words = words_of(text)
+    if pattern_of("negations", "patterns").match(text) and _meaning(words) is None:
         return NOTHING
-    if not _without(words, _passing(bare=False)):
+    if not without(words, _passing(bare=False)):
         return NOTHING
     if beside:  # a quantity in brackets explains the term before it: (PLT 41), (SGPT)
         named = _quantity(words, direction="")
@@ -123,7 +122,7 @@ def _phrase(words: Words, in_parts: bool) -> Reading:
     if (found := _known(words, in_parts)) is not None:
         return found
     rules = rules_of_coding()["correction"]
-    unknown = [word for word in words if word not in known_words() and _singular(word) not in known_words()]
+    unknown = [word for word in words if word not in known_words() and singular(word) not in known_words()]
     choices = {word: alike(word, in_company=len(words) > 1) for word in unknown}
     if not any(choices.values()) or len(unknown) > rules["n_unknown"]:
         return UNKNOWN
@@ -131,7 +130,7 @@ def _phrase(words: Words, in_parts: bool) -> Reading:
     for chosen in product(*((*choices[word], (word, 100.0)) for word in unknown)):
         swap = {word: (new, likeness) for word, (new, likeness) in zip(unknown, chosen, strict=True)}
         corrected = " ".join(swap.get(word, (word, 0))[0] for word in words)
-        found = _known(_words(corrected), in_parts)
+        found = _known(words_of(corrected), in_parts)
         if found is not None and found != NOTHING:
             score = min([found.score, *(likeness for _, likeness in swap.values())])
             readings[found.term] = max(readings.get(found.term, 0.0), score)
@@ -165,14 +164,14 @@ def _forms(words: Words, in_parts: bool) -> Iterator[tuple[Words, str]]:
     if in_parts:
         bodies += _heads(words)
     for body, circumstance in bodies:
-        plain, bare = _without(body, _passing(bare=False)), _without(body, _passing(bare=True))
+        rest, bare = without(body, _passing(bare=False)), without(body, _passing(bare=True))
         for form, why in (
             (body, circumstance),
             (bare, circumstance),
-            (plain, circumstance),
-            (caused := _without(_without(body, _listed("causes")), _passing(bare=False)), circumstance or "cause"),
-            (_without_last(plain, _listed("sites")), circumstance or "site"),
-            (_without(caused, _listed("sites")), circumstance or "site"),
+            (rest, circumstance),
+            (caused := without(without(body, listed("causes")), _passing(bare=False)), circumstance or "cause"),
+            (without_last(rest, listed("sites")), circumstance or "site"),
+            (without(caused, listed("sites")), circumstance or "site"),
         ):
             if form not in seen:
                 seen.add(form)
@@ -184,7 +183,7 @@ def _heads(words: Words) -> list[tuple[Words, str]]:
     heads: list[tuple[Words, str]] = []
     for kind in ("anything", "cause", "place"):
         for at in range(len(words)):
-            phrase = next((each for each in _listed("tails", kind) if words[at : at + len(each)] == each), None)
+            phrase = next((each for each in listed("tails", kind) if words[at : at + len(each)] == each), None)
             if phrase is None:
                 continue
             if kind != "anything" and _names_an_event(words[at + len(phrase) :]):
@@ -195,7 +194,7 @@ def _heads(words: Words) -> list[tuple[Words, str]]:
 
 
 def _names_an_event(words: Words) -> bool:
-    rest = _without(words, (*_passing(bare=False), *_listed("sites")))
+    rest = without(words, (*_passing(bare=False), *listed("sites")))
     spans = (rest[start:end] for start in range(len(rest)) for end in range(start + 1, len(rest) + 1))
     barred = set(rules_of_coding()["tails"]["not_with"])
     return any(word in barred for word in words) or any(_meaning(span) is not None for span in spans)
@@ -214,13 +213,13 @@ def _bars(circumstance: str, form: Words, found: Term) -> bool:
 
 def _meaning(words: Words) -> Reading | None:
     """What exactly *words* mean; None: the dictionary does not have them."""
-    key = _key(words)
+    key = key_of(words)
     if not key:
         return None
     if key in _index():
         found = _index()[key]
         return Reading(found, 100.0) if found else UNKNOWN
-    joined = "".join(map(_singular, words))
+    joined = "".join(map(singular, words))
     if _joined().get(joined):
         return Reading(_joined()[joined], 100.0)
     for direction in ("up", "down"):
@@ -238,13 +237,13 @@ def _quantity(words: Words, direction: str) -> set[Term | None]:
     ways = {*rules["up_words"], *rules["down_words"]}
     named = tuple(word for word in words if word not in ways and not word.isdigit())
     if not direction:
-        named = _without(named, _passing(bare=False))
+        named = without(named, _passing(bare=False))
     stripped = tuple(
         short for word in named if word not in rules["fillers"]
         if (short := re.sub(rules["chinese_fillers"], "", word))
     )  # fmt: skip
     for candidate in (named, tuple(word for word in named if word not in rules["fillers"]), stripped):
-        if found := _quantities().get(_key(candidate)):
+        if found := _quantities().get(key_of(candidate)):
             return {found[direction]} if direction else set(found.values())
     return set()
 
@@ -257,97 +256,17 @@ def _at_site(words: frozenset[str]) -> Reading | None:
     return None
 
 
-# Words
-
-
-def _plain(text: str) -> str:
-    """*text* in one spelling, with measured values and dates taken out and signs put into words."""
-    plain = folded(text)
-    for pattern, instead in _signs():
-        plain = pattern.sub(instead, plain)
-    return plain
-
-
-@cache
-def _signs() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(pattern), instead) for pattern, instead in rules_of_coding()["signs"]["replace"])
-
-
-def _words(text: str) -> Words:
-    """The words of *text*, variants replaced by the word that stands for them; Chinese text between them is one."""
-    plain = " ".join(re.findall(r"[\u3400-\u9fff]+|[^\W_\u3400-\u9fff]+", text))
-    same, pattern = _variants()
-    return tuple(re.findall(r"[\u3400-\u9fff]+|[^\s\u3400-\u9fff]+", pattern.sub(lambda hit: same[hit[0]], plain)))
-
-
-@cache
-def _variants() -> tuple[Mapping[str, str], re.Pattern[str]]:
-    same: dict[str, str] = {}
-    for word, variants in rules_of_coding()["same"]["words"].items():
-        for variant in variants:
-            chinese = "\u3400" <= variant[0] <= "\u9fff"
-            same[variant if chinese else normal(variant)] = f" {word} " if chinese else word
-    longest = sorted(same, key=len, reverse=True)
-    parts = [each if each[0] >= "\u3400" else rf"(?<![^\W_]){re.escape(each)}(?![^\W_])" for each in longest]
-    return same, re.compile("|".join(parts))
-
-
-def _key(words: Iterable[str]) -> Words:
-    """*words* without regard to their order and number."""
-    ignored = rules_of_coding()["same"]["ignored"]
-    return tuple(sorted(_singular(word) for word in words if word not in ignored))
-
-
-@lru_cache(maxsize=65_536)
-def _singular(word: str) -> str:
-    rules = rules_of_coding()["plurals"]
-    if len(word) <= rules["longest_without"] or not word.isascii():
-        return word
-    for ending, instead in rules["endings"]:
-        if word.endswith(ending):
-            return f"{word.removesuffix(ending)}{instead}"
-    return word
-
-
-def _without(words: Words, phrases: Sequence[Words]) -> Words:
-    """*words* without *phrases*, the longest first; a Chinese phrase may stand within a word."""
-    kept = " ".join(words)
-    for phrase in phrases:
-        said = " ".join(phrase)
-        if max(said[0], said[-1]) >= "\u3400":
-            kept = kept.replace(said, " ")
-        elif f" {said} " in f" {kept} ":
-            kept = f" {kept} ".replace(f" {said} ", " ").strip()
-    return tuple(kept.split())
-
-
-def _without_last(words: Words, phrases: Sequence[Words]) -> Words:
-    last = next((each for each in phrases if words[-len(each) :] == each), None)
-    return _without_last(words[: -len(last)], phrases) if last else words
-
-
-@cache
-def _listed(section: str, entry: str = "phrases") -> tuple[Words, ...]:
-    phrases = (_words(_plain(phrase)) for phrase in rules_of_coding()[section][entry])
-    return tuple(sorted(filter(None, phrases), key=lambda each: -len(" ".join(each))))
+# The dictionary in the words of a comparison
 
 
 @cache
 def _passing(bare: bool) -> tuple[Words, ...]:
     """Phrases of severity, course, side and time; *bare*: those that no name or synonym contains."""
-    every = _listed("qualifiers")
+    every = listed("qualifiers")
     if not bare:
         return every
     said = "\n".join(f" {' '.join(words)} " for words, _ in _written())
     return tuple(each for each in every if f" {' '.join(each)} " not in said)
-
-
-@cache
-def _pattern(section: str, entry: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{each})" for each in rules_of_coding()[section][entry]))
-
-
-# The dictionary in these words
 
 
 @cache
@@ -358,7 +277,7 @@ def _others() -> tuple[tuple[str, Term], ...]:
 
 @cache
 def _written() -> tuple[tuple[Words, Term | None], ...]:
-    return tuple((_words(_plain(phrase)), meant) for phrase, meant in written().items())
+    return tuple((words_of(plain(phrase)), meant) for phrase, meant in written().items())
 
 
 @cache
@@ -366,7 +285,7 @@ def _index() -> Mapping[Words, Term | None]:
     """Keys of all names and synonyms; None also where two of them have the same key."""
     index: dict[Words, Term | None] = {}
     for words, meant in _written():
-        key = _key(words)
+        key = key_of(words)
         index[key] = meant if index.get(key, meant) == meant else None
     return index
 
@@ -376,7 +295,7 @@ def _joined() -> Mapping[str, Term | None]:
     """The same, written as one word: *head ache* is *headache*."""
     joined: dict[str, Term | None] = {}
     for words, meant in _written():
-        word = "".join(map(_singular, words))
+        word = "".join(map(singular, words))
         joined[word] = meant if joined.get(word, meant) == meant else None
     return joined
 
@@ -384,7 +303,7 @@ def _joined() -> Mapping[str, Term | None]:
 @cache
 def _quantities() -> Mapping[Words, Mapping[str, Term | None]]:
     return {
-        _key(_words(_plain(name))): {way: term(each[way]) if each.get(way) else None for way in ("up", "down")}
+        key_of(words_of(plain(name))): {way: term(each[way]) if each.get(way) else None for way in ("up", "down")}
         for each in rules_of_coding()["quantities"]["list"]
         for name in each["names"]
     }
@@ -393,7 +312,7 @@ def _quantities() -> Mapping[Words, Mapping[str, Term | None]]:
 @cache
 def _complaints() -> tuple[tuple[frozenset[str], frozenset[str], Term], ...]:
     def key(phrase: str) -> Words:
-        return _key(_words(_plain(phrase)))
+        return key_of(words_of(plain(phrase)))
 
     rules = rules_of_coding()["complaints"]
     return tuple(
