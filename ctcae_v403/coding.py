@@ -181,7 +181,7 @@ def _forms(words: Words, in_parts: bool) -> Iterator[tuple[Words, str]]:
 def _heads(words: Words) -> list[tuple[Words, str]]:
     """*words* up to the preposition of a circumstance, and its kind; none where that names an event of its own."""
     heads: list[tuple[Words, str]] = []
-    for kind in ("anything", "cause", "place"):
+    for kind in ("anything", "time", "cause", "place"):
         for at in range(len(words)):
             phrase = next((each for each in listed("tails", kind) if words[at : at + len(each)] == each), None)
             if phrase is None:
