@@ -250,5 +250,8 @@ def test_no_exception_is_spare(cells: list[Row]) -> None:
 
 def test_every_merged_clause_is_explained(cells: list[Row]) -> None:
     readings = (Path(__file__).parents[2] / "docs" / "readings.md").read_text("utf-8")
-    merged = {row["term"] for row, grade, found in graded(cells) for c in found if entry(c, row["term"], grade) == "WITH_NEIGHBOUR"}
+    merged = {
+        row["term"] for row, grade, found in graded(cells) for c in found
+        if entry(c, row["term"], grade) == "WITH_NEIGHBOUR"
+    }  # fmt: skip
     assert {term for term in merged if term not in readings} == set()
