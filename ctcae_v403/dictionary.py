@@ -1,3 +1,15 @@
+"""The dictionary: 26 classes, 790 terms, their MedDRA codes and the grades that exist for each.
+
+Authority: NCI CTCAE v4.03 (14 June 2010), the published cells; MedDRA 12.0 codes as CTCAE prints them. Names
+are found whatever their case, spacing or British spelling; ``search`` finds terms by their words, for people.
+Coding of verbatim text is in ``coding``, what a grade means in ``criteria``.
+
+>>> term("hypertension").grades
+(1, 2, 3, 4, 5)
+>>> term("Diarrhoea").name, term(10002272).name
+('Diarrhea', 'Anemia')
+"""
+
 from __future__ import annotations
 
 import csv
