@@ -102,7 +102,7 @@ class Proposal:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Of each criterion that fired, the part that is met."""
-        return tuple(each.met(self.state) for each in self.fired)
+        return tuple(each.met(self.state) or each.text for each in self.fired)
 
     @property
     def settled(self) -> bool:
@@ -172,7 +172,12 @@ def grade_findings(name: str | int, findings: Mapping[str, object]) -> Proposal:
     if state.true.get("death") and not term.has_grade(5):
         notes.append(_death_elsewhere(term))
     possible = possible_grades(cells, state)
-    return Proposal(term, state, grade, fired.get(grade or 0, ()), possible, tuple(notes))
+    met = fired.get(grade or 0, ())
+    if grade is not None and possible and grade < min(possible):  # proven by cases: one of several open criteria must hold
+        grade = min(possible)
+        met = tuple(each for each in cells[grade] if each.holds(state) is None)
+        notes.append(f"grade {grade} whichever of its open criteria holds")
+    return Proposal(term, state, grade, met, possible, tuple(notes))
 
 
 def check_grade(name: str | int, assigned: int, findings: Mapping[str, object]) -> Check:

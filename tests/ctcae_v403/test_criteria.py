@@ -101,6 +101,14 @@ def test_a_contradiction_is_told_and_the_worse_counts() -> None:
     assert proposal.notes == ("asymptomatic and life-threatening consequences contradict each other",)
 
 
+def test_a_grade_proven_by_cases_is_proposed() -> None:
+    """A hearing aid is grade 3 for a child, and for an adult in or out of a monitoring programme."""
+    proposal = grade_findings("Hearing impaired", {"hearing_aid_indicated": True, "limiting_instrumental_adl": True})
+    assert (proposal.grade, proposal.possible) == (3, (3, 4))
+    assert proposal.reasons
+    assert proposal.notes == ("grade 3 whichever of its open criteria holds",)
+
+
 def test_a_value_that_cannot_be_graded_says_why() -> None:
     proposal = grade_findings("Hypokalemia", {"potassium": {"value": 3.2, "unit": "mmol/L"}})
     assert proposal.grade is None
