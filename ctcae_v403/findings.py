@@ -28,6 +28,7 @@ from typing import Any
 
 #: The grade that the numeric rules of the term give: a criterion ``numbers`` of grade g asks for at least g.
 NUMBERS = "numbers"
+_NONE = {"none", "无"}  # of a scale: no member holds
 _YES, _NO, _UNKNOWN = {"y", "yes", "true", "1", "是"}, {"n", "no", "false", "0", "否"}, {"", "u", "unknown", "nd", "?"}
 
 
@@ -53,7 +54,7 @@ class Question:
         return f"{asked} ({extra})" if extra else asked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Words:
     """A vocabulary: questions by key, what each value of a finding entails, and other names of keys.
 
@@ -210,16 +211,17 @@ class Known:
         return self
 
 
-def _closure(key: str, value: bool, words: Words) -> Iterator[tuple[str, bool]]:
+@cache
+def _closure(key: str, value: bool, words: Words) -> tuple[tuple[str, bool], ...]:
     """Everything that *key* = *value* entails, directly or in turn."""
-    seen = {(key, value)}
+    seen = {(key, value): None}
     waiting = [(key, value)]
     while waiting:
         for entailed in words.entails.get(waiting.pop(), ()):
             if entailed not in seen:
-                seen.add(entailed)
+                seen[entailed] = None
                 waiting.append(entailed)
-                yield entailed
+    return tuple(seen)[1:]
 
 
 def _stated(name: str, value: object, words: Words) -> Iterator[Literal]:
@@ -236,6 +238,9 @@ def _stated(name: str, value: object, words: Words) -> Iterator[Literal]:
     elif name in words.questions and words.questions[name].options:
         options = words.questions[name].options
         chosen = [key for key, *texts in options if str(value).strip().lower() in (key, *texts)]
+        if not chosen and str(value).strip().lower() in _NONE:
+            yield from (Literal(key, False) for key, *_ in options)
+            return
         if not chosen:
             raise UnknownFinding(f"{name} = {value!r}: not one of {', '.join(key for key, *_ in options)}")
         yield Literal(chosen[0])

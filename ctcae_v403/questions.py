@@ -11,22 +11,36 @@ Cells = Mapping[int, tuple[Criterion, ...]]
 
 
 def plan(cells: Cells, state: Known, possible: tuple[int, ...]) -> Iterator[Question]:
-    """Asks what leaves the fewest grades on average, then goes on from the answer that settles least."""
+    """Asks what leaves the fewest grades on average, then goes on from the answer that settles least.
+
+    The order is that of the first look at all questions, so that a plan takes a look per question; one that settles
+    nothing when its turn comes waits for the next round.
+    """
     while len(possible) > 1:
-        best: tuple[float, Known, tuple[int, ...], Question] | None = None
-        for key in _open_keys(cells, state):
-            left = [(answer, possible_grades(cells, answer)) for answer in _answers(key, cells, state)]
-            left = [(answer, grades) for answer, grades in left if grades]
-            if not left:
+        looks = {key: _look(key, cells, state) for key in _open_keys(cells, state)}
+        ranked = sorted(looks, key=lambda key: _mean(looks[key]))
+        asked_one = False
+        for key in ranked:
+            left = _look(key, cells, state) if asked_one else looks[key]
+            if not left or (asked_one and all(grades == possible for _, grades in left)):
                 continue
-            mean = sum(len(grades) for _, grades in left) / len(left)
-            worst, grades = max(left, key=lambda each: (len(each[1]), max(each[1])))
-            if best is None or mean < best[0]:
-                best = (mean, worst, grades, _question(key, state.words))
-        if best is None:
+            yield _question(key, state.words)
+            asked_one = True
+            state, possible = max(left, key=lambda each: (len(each[1]), max(each[1])))
+            if len(possible) <= 1:
+                return
+        if not asked_one:
             return
-        yield best[3]
-        _, state, possible, _ = best
+
+
+def _look(key: str, cells: Cells, state: Known) -> list[tuple[Known, tuple[int, ...]]]:
+    """What each answer to the question would leave; answers that cannot be are left out."""
+    left = ((answer, possible_grades(cells, answer)) for answer in _answers(key, cells, state))
+    return [(answer, grades) for answer, grades in left if grades]
+
+
+def _mean(left: list[tuple[Known, tuple[int, ...]]]) -> float:
+    return sum(len(grades) for _, grades in left) / len(left) if left else 9.0
 
 
 def _open_keys(cells: Cells, state: Known) -> list[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -177,17 +177,22 @@ def ladders() -> tuple[Ladder, ...]:
 
     Raises ``RuleError`` at the first row that cannot be.
     """
-    read = tuple(build(row) for name in ("lab_rules", "measurement_rules") for row in _document(name)["ladder"])
+    read = tuple(build(row) for row in _rows())
     for ladder in read:
         check(ladder)
     return read
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    for name in ("lab_rules", "measurement_rules"):
+        yield from _document(name)["ladder"]
 
 
 def numeric_criteria(term: str) -> dict[int, tuple[str, ...]]:
     """The printed numeric criteria of a term by grade; empty where it has none. Raises ``UnknownTerm``."""
     name = dictionary.term(term).name
     found: dict[int, dict[str, None]] = {}
-    for ladder in (each for each in ladders() if each.term == name):
+    for ladder in (build(row) for row in _rows() if row["term"] == name):  # a look-up need not check every other row
         firm = {(rung.grade, rung.basis, rung.unit) for rung in ladder.rungs if "floor" not in rung.flags}
         for rung in ladder.rungs:
             if "floor" in rung.flags and (rung.grade, rung.basis, rung.unit) in firm:

@@ -148,6 +148,7 @@ REWORDED = {
     ("mild", "Laryngopharyngeal dysesthesia"): "any anxiety",
     ("mild", "Gastroparesis"): "any nausea; the calories say how mild",
     ("moderate", "Proctitis"): "grade 1 has discomfort, so that grade 2 is more than that",
+    ("asymptomatic", "Carbon monoxide diffusing capacity decreased"): "a fall of that size with symptoms is no less",
     ("severe", "Pruritus"): "severe is intense",
     ("severe", "Laryngospasm"): "persistent or severe episodes are at least grade 3",
 }  # fmt: skip

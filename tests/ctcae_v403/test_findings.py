@@ -39,6 +39,8 @@ def known(findings: dict[str, Any]) -> Known:
         ({"asymptomatic": False, "mild_symptoms": False, "moderate_symptoms": False}, "severe_symptoms", True),
         ({"symptoms": "moderate"}, "moderate_symptoms", True),
         ({"symptoms": "无症状"}, "asymptomatic", True),
+        ({"pain_severity": "none"}, "severe_pain", False),
+        ({"pain_severity": "moderate"}, "pain", True),
         ({"chest_tube_indicated": "Y"}, "tube_thoracostomy_indicated", True),  # another name
         ({"death": None}, "death", None),
         ({"death": "unknown"}, "death", None),
