@@ -166,6 +166,7 @@ def grade_findings(name: str | int, findings: Mapping[str, object]) -> Proposal:
     cells = criteria(term.name)
     fired = {grade: tuple(each for each in cell if each.holds(state)) for grade, cell in cells.items()}
     grade = max((each for each, met in fired.items() if met), default=None)
+    notes += [f"{key} says nothing of {term.name}" for key in plain if key not in words]
     for pair in state.clashes:
         one, other = (_label(key, state.true[key], words) for key in pair)
         notes.append(f"{one} and {other} contradict each other")
@@ -246,7 +247,7 @@ def _spoken_literal(literal: Literal, term: Term, words: Words) -> str:
         return " or ".join(text.removesuffix(" (findings)") for text in texts)
     if literal.operator:
         sign = {"<=": "≤", ">=": "≥"}.get(literal.operator, literal.operator)
-        unit = words.questions[literal.key].unit
+        unit = words.questions[literal.key].in_words
         return f"{_label(literal.key, True, words)} {sign} {literal.bound}{'' if unit == '%' else ' '}{unit}".rstrip()
     return _label(literal.key, literal.true, words)
 

@@ -26,6 +26,8 @@ from math import inf
 from types import MappingProxyType
 from typing import Any
 
+from ctcae_v403 import dictionary
+
 #: The grade that the numeric rules of the term give: a criterion ``numbers`` of grade g asks for at least g.
 NUMBERS = "numbers"
 _NONE = {"none", "无"}  # of a scale: no member holds
@@ -50,8 +52,13 @@ class Question:
         """The question with its unit or its options, in ``en`` or ``zh``."""
         asked = self.zh if language == "zh" else self.ask
         choices = " / ".join(zh if language == "zh" else en for _, en, zh in self.options)
-        extra = choices or self.unit
+        extra = choices or self.in_words
         return f"{asked} ({extra})" if extra else asked
+
+    @property
+    def in_words(self) -> str:
+        """The unit as it is written; a pure number has none."""
+        return "" if self.unit == "1" else self.unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +77,9 @@ class Words:
     is_quantity: frozenset[str] = field(default_factory=frozenset)
     labels: Mapping[tuple[str, bool], str] = field(default_factory=dict)
     worse: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names or name in self.questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +254,7 @@ def _stated(name: str, value: object, words: Words) -> Iterator[Literal]:
         if not chosen:
             raise UnknownFinding(f"{name} = {value!r}: not one of {', '.join(key for key, *_ in options)}")
         yield Literal(chosen[0])
-    elif words is vocabulary("") or name not in {**vocabulary("").names, **vocabulary("").questions}:
+    elif name not in vocabulary(""):
         raise UnknownFinding(f"unknown finding {name!r}{_near(name, {**words.names, **words.questions})}")
     # else a finding of another class, on which nothing here depends
 
@@ -274,11 +284,11 @@ def _near(name: str, known: Iterable[str]) -> str:
 @cache
 def vocabulary(soc: str) -> Words:
     """The shared words and those of one class (all classes where *soc* is empty)."""
-    documents = [_shared()] + [each for each in (_own(soc) if soc else _all())]
+    own = [file_stem(each) for each in ([soc] if soc else dictionary.socs())]
     merged: dict[str, dict[str, Any]] = {"finding": {}, "scale": {}, "quantity": {}}
-    for document in documents:
+    for read in (_toml("findings.toml"), *(_toml(f"criteria/{stem}.toml") for stem in own)):
         for kind, entries in merged.items():
-            entries |= document.get(kind, {})
+            entries |= read.get(kind, {})
     return _words(merged)
 
 
@@ -294,19 +304,6 @@ def file_stem(soc: str) -> str:
     'renal_and_urinary_disorders'
     """
     return re.sub(r"[^a-z]+", "_", soc.lower()).strip("_")
-
-
-def _shared() -> Mapping[str, Any]:
-    return _toml("findings.toml")
-
-
-def _own(soc: str) -> list[Mapping[str, Any]]:
-    return [document(soc)]
-
-
-def _all() -> list[Mapping[str, Any]]:
-    folder = files("ctcae_v403.data").joinpath("criteria")
-    return [_toml(f"criteria/{each.name}") for each in sorted(folder.iterdir(), key=lambda each: each.name)]
 
 
 @cache
@@ -350,11 +347,6 @@ def _words(document: Mapping[str, Mapping[str, Any]]) -> Words:
         for text in row.get("implies", ()):
             key, true = names[text.removeprefix("!")]
             implies += [((source, True), (key, true != text.startswith("!"))) for source in keys]
-    for row in document["scale"].values():
-        for member, texts in row["members"].items():
-            for text in texts.get("implies", ()):
-                key, true = names[text.removeprefix("!")]
-                implies.append(((member, True), (key, true != text.startswith("!"))))
     entails: defaultdict[tuple[str, bool], list[tuple[str, bool]]] = defaultdict(list)
     for (source, value), (target, forced) in implies:
         entails[source, value].append((target, forced))

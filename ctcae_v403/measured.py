@@ -6,6 +6,7 @@ Decimal('3')
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from math import inf
@@ -16,14 +17,14 @@ from ctcae_v403.findings import Interval, UnknownFinding, Words
 
 #: The worst grade whose numbers are met; whether findings bear it out is for the criteria to say.
 _POLICY = {"same_band": "higher"}
+_ARGUMENTS = set(inspect.signature(grading.grade).parameters) - {"test", "policy"}
 
 
 def graded(term: str, measured: Mapping[str, object], adult: bool | None = None) -> tuple[Interval, list[str]]:
     """Between which grades the numeric rules of *term* put the values, and why no narrower.
 
-    *adult* stands for an age that a value does not come with.
-
-    The upper end is closed only where every rule ladder of the term has a value that grades fully.
+    *adult* stands for an age that a value does not come with. The upper end is closed only where every rule ladder
+    of the term has a value that grades fully.
     """
     results = [
         (ladder, result)
@@ -40,19 +41,31 @@ def graded(term: str, measured: Mapping[str, object], adult: bool | None = None)
 
 
 def converted(measured: Mapping[str, object], words: Words) -> dict[str, object]:
-    """The measured values of which the vocabulary has a quantity, in its unit."""
+    """The measured values of which the vocabulary has a quantity, in its unit; several that differ leave it open.
+
+    Raises ``UnknownFinding`` where a unit is missing or does not measure the quantity.
+    """
     found: dict[str, object] = {}
     for test, value in measured.items():
         for quantity, name in words.analytes.items():
             analyte = units.analyte(name)
             if test == quantity or analyte in units.candidates(test):
-                for arguments in _each(value):
-                    number = grading.limit(arguments.get("value"))
-                    if number is not None:
-                        target = words.questions[quantity].unit
-                        scaled = units.convert(number, analyte, arguments.get("unit") or "", target)
-                        found[quantity] = Decimal(scaled.numerator) / Decimal(scaled.denominator)
+                unit = words.questions[quantity].unit
+                numbers = {number for each in _each(value) if (number := _in(unit, analyte, each)) is not None}
+                if len(numbers) == 1:
+                    found[quantity] = numbers.pop()
     return found
+
+
+def _in(unit: str, analyte: units.Analyte, arguments: dict[str, Any]) -> Decimal | None:
+    number = grading.limit(arguments["value"])
+    if number is None:
+        return None
+    try:
+        scaled = units.convert(number, analyte, arguments.get("unit") or "", unit)
+    except units.UnknownUnit as error:
+        raise UnknownFinding(str(error)) from None
+    return Decimal(scaled.numerator) / Decimal(scaled.denominator)
 
 
 def _of_age(adult: bool | None) -> dict[str, Any]:
@@ -68,6 +81,8 @@ def _each(value: object) -> Iterator[dict[str, Any]]:
 
 
 def _results(term: str, test: str, arguments: dict[str, Any]) -> Iterator[tuple[rules.Ladder, grading.Grading]]:
+    if strange := set(arguments) - _ARGUMENTS:
+        raise UnknownFinding(f"{test}: unknown {', '.join(sorted(strange))}; known: {', '.join(sorted(_ARGUMENTS))}")
     found = grading.grade(test, policy=_POLICY, **arguments)
     if found and found[0].reason in ("UNKNOWN_TEST", "WRONG_SPECIMEN"):
         raise UnknownFinding(f"{test!r} is neither a finding of this term nor a known test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 
 from ctcae_v403.criteria import Alternative, Criterion, assumed, possible_grades
 from ctcae_v403.findings import NUMBERS, Known, Literal, Question, Words
@@ -40,7 +41,7 @@ def _look(key: str, cells: Cells, state: Known) -> list[tuple[Known, tuple[int, 
 
 
 def _mean(left: list[tuple[Known, tuple[int, ...]]]) -> float:
-    return sum(len(grades) for _, grades in left) / len(left) if left else 9.0
+    return sum(len(grades) for _, grades in left) / len(left) if left else inf
 
 
 def _open_keys(cells: Cells, state: Known) -> list[str]:

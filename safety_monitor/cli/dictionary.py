@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -141,7 +141,7 @@ def grade_event(
         typer.Option("--finding", help="KEY, KEY=Y, KEY=N, KEY=number; a test as KEY='{\"value\": 2.8, \"unit\": …}'. Repeat."),
     ] = None,
     assigned: Annotated[int | None, typer.Option("--assigned", min=0, max=5, help="A grade to check.")] = None,
-    language: Annotated[str, typer.Option("--language", help="Language of the questions: en or zh.")] = "en",
+    language: Annotated[Literal["en", "zh"], typer.Option("--language", help="Language of the questions: en or zh.")] = "en",
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:

@@ -20,10 +20,10 @@ from safety_monitor.records import AdverseEvent, PartialDate, Subject
 
 @dataclass(frozen=True, slots=True)
 class LabGrade:
-    """What one result gives for the term of an event. ``at_least``: more is not excluded."""
+    """What one result gives for the term of an event: None, it cannot be graded. ``at_least``: more is not excluded."""
 
     on: date
-    grade: int
+    grade: int | None
     at_least: bool = False
 
 
@@ -47,11 +47,11 @@ def contradiction(
     term = ctcae_v403.term(event.meddra_code)
     findings, told = _findings(event, subject, term)
     during = [result for result in results if _during(result.on, event)]
-    if during:
-        worst = max(during, key=lambda each: each.grade)
-        open_above = any(each.at_least for each in during)
-        findings["numbers"] = f"{worst.grade}+" if open_above else str(worst.grade)
-        told.append(f"the results of those days give grade {worst.grade} at most ({worst.on.isoformat()})")
+    if levels := [(result.grade, result.on) for result in during if result.grade is not None]:
+        worst, on = max(levels, key=lambda each: each[0])
+        open_above = any(result.at_least or result.grade is None for result in during)
+        findings["numbers"] = f"{worst}+" if open_above else str(worst)
+        told.append(f"the results of those days give grade {worst} {'or more' if open_above else 'at most'} ({on.isoformat()})")
     check = ctcae_v403.check_grade(event.meddra_code, event.grade, findings)
     if check.verdict not in (Verdict.TOO_LOW, Verdict.TOO_HIGH):
         return None
@@ -76,7 +76,7 @@ def _findings(event: AdverseEvent, subject: Subject | None, term: Term) -> tuple
         value = {True: "Y", False: "N"}.get(reported, str(reported or "").strip().upper())
         if value == fact.value:
             # Y of one variable is not unsaid by N of another: of two answers on death, the death counts
-            if not (fact.finding in findings and findings[fact.finding] is True):
+            if findings.get(fact.finding) is not True:
                 findings[fact.finding] = fact.holds
             if fact.finding in asked:
                 told.append(f"{fact.variable.upper()} = {value}")

@@ -249,8 +249,7 @@ def _decide_and_apply(
             result.events["new"] += 1
         elif version != before.version:
             result.events["changed"] += 1
-        after = _state(event, assessment, subject, held, version)
-        after = replace(after, criterion=_criterion(event, wording))
+        after = replace(_state(event, assessment, subject, held, version), criterion=_criterion(event, wording))
         owed += _owed(decide_alerts(_state_before(before, subject), after), after, event_id)
     event_store.put_assessments(session, assessments, at, SOFTWARE)
     event_store.put_opinions(session, opinions, at)

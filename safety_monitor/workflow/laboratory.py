@@ -35,9 +35,10 @@ def results_of_events(
     policy = replace(ctcae_v403.Policy.of(settings.lab_policy), same_band="higher")
     graded = ctcae_v403.grade_frame(lb, policy=policy).select("USUBJID", "LBDTC", "ATOXDSC", "ATOXGR", "FLAGS")
     found: defaultdict[tuple[str, str], list[LabGrade]] = defaultdict(list)
-    for usubjid, when, term, grade, flags in graded.filter(pl.col("ATOXGR").is_not_null()).iter_rows():
+    for usubjid, when, term, grade, flags in graded.iter_rows():
         if (usubjid, term) in wanted:
-            found[usubjid, term].append(LabGrade(_day(when), int(grade), "floor" in (flags or "").split(";")))
+            level = None if grade is None else int(grade)
+            found[usubjid, term].append(LabGrade(_day(when), level, "floor" in (flags or "").split(";")))
     return found
 
 

@@ -122,11 +122,28 @@ def test_a_value_that_cannot_be_graded_says_why() -> None:
         ({"potassium": {"unit": "mmol/L"}}, "needs at least 'value' and 'unit'"),
         ({"numbers": "high"}, "write the grade that the numeric rules give"),
         ({"shortness": True}, "unknown finding 'shortness'"),
+        ({"potassium": K | {"color": "red"}}, "potassium: unknown color; known: age, albumin"),
     ],
 )
 def test_what_cannot_be_read_is_refused(findings: dict[str, Any], message: str) -> None:
     with pytest.raises(ctcae_v403.UnknownFinding, match=message):
         grade_findings("Hypokalemia", findings)
+
+
+@pytest.mark.parametrize("unit", [None, "furlong"])
+def test_a_quantity_without_a_unit_that_measures_it_is_refused(unit: str | None) -> None:
+    with pytest.raises(ctcae_v403.UnknownFinding, match="Neutrophils"):
+        grade_findings("Febrile neutropenia", {"neutrophils": {"value": 0.4, "unit": unit}, "temperature": 39})
+
+
+def test_values_that_differ_leave_a_quantity_open() -> None:
+    counts = [{"value": 400, "unit": "/mm3"}, {"value": 4000, "unit": "/mm3"}]
+    assert grade_findings("Febrile neutropenia", {"neutrophils": counts, "temperature": 39}).possible == (0, 3, 4, 5)
+
+
+def test_a_finding_of_another_class_is_told_to_say_nothing() -> None:
+    proposal = grade_findings("Hypokalemia", {"gross_hematuria": True})
+    assert proposal.notes == ("gross_hematuria says nothing of Hypokalemia",)
 
 
 # Laws over the whole standard ------------------------------------------------------------------------------

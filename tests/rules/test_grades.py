@@ -49,6 +49,9 @@ def event(term: str, grade: int | None, **fields: Any) -> AdverseEvent:
         ("Alanine aminotransferase increased", 3, {}, (LabGrade(IN_TIME, 1),), "too high: the findings rule out every"),
         ("Alanine aminotransferase increased", 3, {}, (LabGrade(IN_TIME, 1, at_least=True),), None),
         ("Alanine aminotransferase increased", 3, {}, (LabGrade(IN_TIME, 1), LabGrade(IN_TIME, 3)), None),
+        ("Alanine aminotransferase increased", 3, {}, (LabGrade(IN_TIME, 1), LabGrade(IN_TIME, None)), None),  # may be 3
+        ("Alanine aminotransferase increased", 1, {}, (LabGrade(IN_TIME, 3), LabGrade(IN_TIME, None)), "give grade 3 or more"),
+        ("Alanine aminotransferase increased", 3, {}, (LabGrade(IN_TIME, None),), None),
         ("Alanine aminotransferase increased", 3, {}, (LabGrade(BEFORE, 1), LabGrade(LATER, 1)), None),
         ("Alanine aminotransferase increased", 3, {"aeendtc": None}, (LabGrade(LATER, 1),), "too high"),  # goes on
         ("Alanine aminotransferase increased", 3, {"aestdtc": None}, (LabGrade(IN_TIME, 1),), None),
