@@ -15,39 +15,33 @@ that 0.7999999999999999 is 0.8.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Any
 
 from ctcae_v403 import rules, units
-from ctcae_v403.rules import Arm, Fitted, Policy
+from ctcae_v403.reported import Known, Number, Numeric, compare, limit, read_number
+from ctcae_v403.rules import Arm, Companion, Derivation, Fitted, Ladder, Policy, Rung
 from ctcae_v403.units import Analyte
 
-ADULT_FROM = (
-    18  # years; CTCAE v4.03 separates adult from pediatric proteinuria without an age, ICH E11 adults
-)
+__all__ = ["ADULT_FROM", "FLOOR_REASONS", "REASONS", "Case", "Grading", "Number", "Reading", "both", "calcium_slope", "compare",
+           "corrected_calcium", "decide", "grade", "limit", "read_number", "resolve"]  # fmt: skip
+
+ADULT_FROM = 18  # years; CTCAE v4.03 separates adult from pediatric proteinuria without an age, ICH E11 adults
 
 # Why there is no grade. Of several reasons the first in this order is given.
 REASONS = (
     "UNKNOWN_TEST", "WRONG_SPECIMEN", "NO_VALUE", "NOT_NUMERIC", "INVALID_LIMITS", "QUALIFIED", "NO_UNIT",
     "UNKNOWN_UNIT", "NO_LIMIT", "NO_BASELINE", "NOT_FASTING", "NO_CONTEXT",
 )  # fmt: skip
+EGFR_COMPUTED = "egfr_computed"  # flag
 FLOOR_REASONS = ("NO_LIMIT", "NO_BASELINE", "NOT_FASTING", "NO_CONTEXT")
-
-Numeric = float | int | str | Decimal | Fraction | None
-Known = bool | str  # a bool, or the reason why it is not known
-
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """One value against one term. Where ``grade`` is None ``reason`` says why; no term applies: it is
-    empty.
-    """
+    """One value against one term. Where ``grade`` is None ``reason`` says why; no term applies: it is empty."""
 
     term: str
     direction: str
@@ -56,18 +50,29 @@ class Grading:
     criterion: str = ""
     basis: str = ""
     flags: tuple[str, ...] = ()
+    case: Case | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def sentence(self) -> str:
+        """The grade and why, or why there is none, in one sentence for a clinician."""
+        from ctcae_v403 import sentences
+
+        return sentences.sentence(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """A reported number: ``value`` exactly, or every number on one side of it (``<`` ``<=`` ``>`` ``>=``).
+class Case:
+    """What a grading is of: the test, value and unit as reported, and what they were graded with."""
 
-    ``signed``: numbers below zero are among those.
-    """
-
-    value: Fraction
-    qualifier: str = ""
-    signed: bool = False
+    test: str
+    value: Numeric
+    unit: str | None
+    specimen: str | None
+    policy: Policy
+    analyte: Analyte | None = None
+    ladder: Ladder | None = None
+    fitted: Fitted | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,67 +88,13 @@ class Reading:
     on_anticoagulant: bool | None = None
     adult: bool | None = None
     at_baseline: bool = False
+    n_antihypertensives: int | None = None
+    febrile: bool | None = None
+    hemoglobin_fell: bool | None = None
 
     def base(self, basis: str) -> Fraction | None:
         """What a rung of that basis multiplies; None where unknown, or for an absolute rung."""
         return {"uln": self.uln, "lln": self.lln, "baseline": self.baseline}.get(basis)
-
-
-_PATTERN = re.compile(r"(<=|>=|=<|=>|≤|≥|<|>)?\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)")
-_SPELLED = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
-
-
-@lru_cache(maxsize=65_536)
-def read_number(
-    value: Numeric, scale: Analyte | None = None, signed: bool = False
-) -> Number | Literal["NO_VALUE", "NOT_NUMERIC"]:
-    """A reported value as a number, or the reason code.
-
-    *scale*: an analyte reported in words (dipstick). *signed*: a number below zero is a result.
-    """
-    if isinstance(value, Fraction):
-        return Number(value, "", signed)
-    if value is None or str(value).strip() in ("", "."):
-        return "NO_VALUE"
-    text = str(value).strip()
-    if scale is not None and scale.scale:
-        plus = scale.scale.get(text.upper().replace(" ", ""))
-        return Number(Fraction(plus)) if plus is not None else "NOT_NUMERIC"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NOT_NUMERIC"
-    found = _PATTERN.fullmatch(text)
-    if found is None:
-        return "NOT_NUMERIC"
-    qualifier = found[1] or ""
-    if not math.isfinite(float(found[2])):  # 1e400 is a code or a slip, no result
-        return "NOT_NUMERIC"
-    number = rules.to_digits(Fraction(found[2]))
-    # a concentration below zero is a code for something else (-9), not a very low result
-    return Number(number, _SPELLED.get(qualifier, qualifier), signed) if signed or number >= 0 else "NOT_NUMERIC"
-
-
-def limit(value: Numeric) -> Fraction | None:
-    """A normal limit or baseline as a plain number; None when absent or unreadable."""
-    number = read_number(value)
-    return number.value if isinstance(number, Number) and not number.qualifier else None
-
-
-def compare(number: Number, operator: str, bound: Fraction) -> Known:
-    """Whether *number operator bound*; ``QUALIFIED`` where it holds for some of a qualified number only."""
-    value, side = number.value, number.qualifier
-    if operator in ("<", "<="):
-        opposite = compare(number, ">=" if operator == "<" else ">", bound)
-        return opposite if isinstance(opposite, str) else not opposite
-    strict = operator == ">"
-    if side in (">", ">="):  # from value upward without end
-        lowest_counts = value > bound or (value == bound and not (strict and side == ">="))
-        return True if lowest_counts else "QUALIFIED"
-    if side in ("<", "<="):  # from zero to value, or from below without end
-        if not number.signed and (bound < 0 or (bound == 0 and not strict)):
-            return True
-        highest_counts = value > bound or (value == bound and not strict and side == "<=")
-        return "QUALIFIED" if highest_counts else False
-    return value > bound if strict else value >= bound
 
 
 def both(parts: Iterable[Known]) -> Known:
@@ -169,14 +120,26 @@ def _meets(arm: Arm, reading: Reading) -> Known:
         compared = "NO_BASELINE" if rung.basis == "baseline" else "NO_LIMIT"
     else:
         compared = compare(reading.number, rung.operator, arm.factor * base + arm.shift)
-    return both((compared, _context(rung.context, reading)))
+    return both((compared, situation(rung, reading)))
 
 
-def _context(context: str | None, reading: Reading) -> Known:
+def situation(rung: Rung, reading: Reading) -> Known:
+    """What a rung needs beside its comparison."""
+    context = rung.context
+    if rung.population == "child" and reading.adult is not False:
+        return False
     if context == "fasting":
         return True if reading.fasting else "NOT_FASTING"
     if context == "anticoagulated":
         return "NO_CONTEXT" if reading.on_anticoagulant is None else reading.on_anticoagulant
+    if context == "antihypertensive":
+        return (reading.n_antihypertensives or 0) >= 1
+    if context == "antihypertensives":
+        return (reading.n_antihypertensives or 0) > 1
+    if context == "febrile":
+        return "NO_CONTEXT" if reading.febrile is None else reading.febrile
+    if context == "hemoglobin_fell":
+        return "NO_CONTEXT" if reading.hemoglobin_fell is None else reading.hemoglobin_fell
     if context in ("baseline_above_uln", "baseline_not_above_uln"):
         ceiling = reading.uln if reading.baseline_uln is None else reading.baseline_uln
         known = not reading.at_baseline and reading.baseline is not None and ceiling is not None
@@ -200,7 +163,9 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
     if ladder.population and adult != (ladder.population == "adult"):
         return _without(blank, "NO_CONTEXT")
     outside = _outside(reading, ladder.direction)
-    met = [(arm, _meets(arm, reading)) for arm in fitted.arms]
+    all_met = [(arm, _meets(arm, reading)) for arm in fitted.arms]
+    noted = [flag for arm, holds in all_met if _is_noted(arm) and holds is True for flag in arm.rung.flags]
+    met = [pair for pair in all_met if not _is_noted(pair[0])]
     gated = [(arm, both((holds, _gate(arm, outside)))) for arm, holds in met]
     flags = ["unit_converted"] if fitted.converted else []
     if ladder.population and reading.adult is None:
@@ -212,7 +177,7 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
     if unknown:
         reason = min(unknown, key=REASONS.index)
         if fired is None or reason not in FLOOR_REASONS:
-            return _without(blank, reason, flags)
+            return _without(blank, reason, (*flags, *noted))
         flags += ["floor", reason.lower()]
     if outside is False and any(arm.inside_flagged and holds is True for arm, holds in met):
         flags.append("within_normal_range")
@@ -222,14 +187,18 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
     if worst is not None and _by_findings(worst):
         flags.append("same_band")
     if fired is None:
-        return Grading(ladder.term, ladder.direction, 0, flags=tuple(flags))
-    flags += [flag for flag in fired.rung.flags if flag not in flags]
+        return Grading(ladder.term, ladder.direction, 0, flags=(*flags, *noted))
+    flags += [flag for flag in (*fired.rung.flags, *noted) if flag not in flags]
     criterion = fired.text(reading.base(fired.rung.basis))
     return Grading(ladder.term, ladder.direction, level, "", criterion, fired.rung.basis, tuple(flags))
 
 
 def _by_findings(arm: Arm) -> bool:
     return arm.rung.context == "findings"
+
+
+def _is_noted(arm: Arm) -> bool:
+    return arm.rung.context == "noted"
 
 
 def _gate(arm: Arm, outside: Known) -> Known:
@@ -279,9 +248,7 @@ def corrected_calcium(
     albumin_unit: str | None,
     policy: Policy,
 ) -> tuple[Number, str]:
-    """Calcium corrected for the albumin of that day, with the flag that says so; unchanged where it cannot
-    be.
-    """
+    """Calcium corrected for the albumin of that day, with the flag that says so; unchanged where it cannot be."""
     slope = calcium_slope(analyte, unit, albumin_unit, policy)
     if slope is None or number.qualifier:
         return number, ""
@@ -292,9 +259,7 @@ def corrected_calcium(
 def calcium_slope(
     analyte: Analyte, unit: str | None, albumin_unit: str | None, policy: Policy
 ) -> tuple[Fraction, Fraction, str] | None:
-    """(a, b, flag): corrected calcium = calcium + b − a × albumin, all as reported; None where it cannot
-    be.
-    """
+    """(a, b, flag): corrected calcium = calcium + b − a × albumin, all as reported; None where it cannot be."""
     if analyte.name != "calcium" or policy.calcium != "corrected":
         return None
     try:
@@ -308,6 +273,26 @@ def calcium_slope(
     flag = (f"calcium_corrected (+ {formula['slope']} {formula['unit']} x ({formula['reference']} - albumin "
             f"in {formula['albumin_unit']}))")  # fmt: skip
     return slope * albumin_scale, slope * Fraction(formula["reference"]), flag
+
+
+def _said(companion: Companion, value: Numeric, unit: str | None, baseline: Numeric) -> bool | None:
+    """What the day's result says of a context; None where it leaves it open."""
+    number, base = limit(value), limit(baseline) if companion.basis == "baseline" else Fraction(0)
+    if number is None or base is None:
+        return None
+    try:
+        times, zero = units.line(units.analyte(companion.analyte), unit or "", companion.unit)
+    except units.UnknownUnit:
+        return None
+    found = (number - base) * times + (0 if companion.basis == "baseline" else zero)
+    exact = Number(rules.to_digits(found), signed=True)
+    if compare(exact, companion.true_operator, _exact(companion.true_bound)):
+        return True
+    return False if compare(exact, companion.false_operator, _exact(companion.false_bound)) else None
+
+
+def _exact(bound: float) -> Fraction:
+    return Fraction(str(bound))
 
 
 def grade(
@@ -326,39 +311,102 @@ def grade(
     albumin: Numeric = None,
     albumin_unit: str | None = None,
     at_baseline: bool = False,
+    n_antihypertensives: int | None = None,
+    temperature: Numeric = None,
+    temperature_unit: str | None = None,
+    hemoglobin: Numeric = None,
+    hemoglobin_unit: str | None = None,
+    hemoglobin_baseline: Numeric = None,
+    egfr_reported: bool = False,
     policy: str | Mapping[str, str] | Policy | None = "standard",
 ) -> list[Grading]:
     """Grades one value for every CTCAE v4.03 term that its test can grade.
 
-    *test*: a CDISC test code, an ADaM PARAMCD, or an analyte's name. *uln*, *lln*, *baseline* and
-    *baseline_uln* share *unit* with the value; None is unknown. *albumin* is that of the same day, for
-    calcium. *at_baseline*: the value is itself the baseline. *sex* is accepted for measurements that need
-    it; no rule does. Never raises for data: what cannot be graded comes back with a reason of
-    ``REASONS``. Raises ``ValueError`` for an unknown policy.
+    *test*: a CDISC test code, an ADaM PARAMCD, or an analyte's name. *uln*, *lln*, *baseline* and *baseline_uln* share
+    *unit* with the value; None is unknown. *at_baseline*: the value is itself the baseline. Of the same day: *albumin* for
+    calcium, the highest *temperature* for neutrophils, the lowest *hemoglobin* with its baseline for haptoglobin, and
+    whether an eGFR was reported: else creatinine is graded by the eGFR computed from it as well, where *age* (years) or
+    *sex* (F, M) is given. *n_antihypertensives*: how many such drugs the subject takes. A blood pressure may be a pair
+    (``150/95``), also its baseline and limits: the worse of the two is given, the systolic one of equals.
+
+    Never raises for data: what cannot be graded comes back with a reason of ``REASONS``. Raises ``ValueError`` for an
+    unknown policy.
     """
     settled = Policy.of(policy)
+    case = Case(test, value, unit, specimen, settled)
     analyte = resolve(test, specimen, unit)
     if isinstance(analyte, str):
-        return [Grading("", "", None, analyte)]
+        return [Grading("", "", None, analyte, case=case)]
+    years = limit(age)
+    others: dict[str, tuple[Numeric, str | None, Numeric]] = {
+        "febrile": (temperature, temperature_unit, None),
+        "hemoglobin_fell": (hemoglobin, hemoglobin_unit, hemoglobin_baseline),
+    }
+    beside: dict[str, Any] = {
+        "fasting": True if analyte.fasting or (fasting is None and settled.fasting == "assume_fasting") else fasting,
+        "on_anticoagulant": on_anticoagulant,
+        "adult": None if years is None else years >= ADULT_FROM,
+        "at_baseline": at_baseline,
+        "n_antihypertensives": n_antihypertensives,
+        **{each.context: _said(each, *others[each.context]) for each in rules.companions()},
+    }
     number = read_number(value, analyte, analyte.signed)
     if isinstance(number, str):
-        return [Grading(each.term, each.direction, None, number) for each in rules.ladders_of(analyte)]
-    note = ""
-    reported = limit(albumin)
-    if reported is not None:
-        number, note = corrected_calcium(number, analyte, unit, reported, albumin_unit, settled)
-    assumed = fasting is None and settled.fasting == "assume_fasting"
-    reading = Reading(
+        results = _climb(case, analyte, unit, number)
+    else:
+        note = ""
+        reported = limit(albumin)
+        if reported is not None:
+            number, note = corrected_calcium(number, analyte, unit, reported, albumin_unit, settled)
+        results = _climb(case, analyte, unit, _reading(number, analyte, uln, lln, baseline, baseline_uln, beside), note)
+    if settled.egfr == "computed" and not egfr_reported and (years is not None or rules.sex_code(sex) >= 0):
+        for derivation in rules.derived().values():
+            if derivation.source == analyte.name:
+                results += _derived(case, derivation, analyte, number, years, sex, beside)
+    return results
+
+
+def _reading(
+    number: Number, analyte: Analyte, uln: Numeric, lln: Numeric, baseline: Numeric, baseline_uln: Numeric, beside: dict[str, Any]
+) -> Reading:
+    base = limit(baseline)
+    return Reading(
         number=number,
         uln=limit(uln),
         lln=limit(lln),
-        baseline=limit(baseline) or None,  # a baseline of zero has no multiples
+        baseline=base or None,  # a baseline of zero has no multiples
         baseline_uln=limit(baseline_uln),
-        fasting=True if assumed or analyte.fasting else fasting,
-        on_anticoagulant=on_anticoagulant,
-        adult=None if age is None or math.isnan(age) else age >= ADULT_FROM,
-        at_baseline=at_baseline,
+        **beside,
     )
-    fitted = (rules.fit(each, analyte, unit, settled) for each in rules.ladders_of(analyte))
-    results = [decide(each, reading, settled) for each in fitted]
-    return [replace(each, flags=(*each.flags, note)) for each in results] if note else results
+
+
+def _climb(case: Case, analyte: Analyte, unit: str | None, reading: Reading | str, note: str = "") -> list[Grading]:
+    """The grading on each ladder of the analyte; *reading*: or the reason why there is none."""
+    found = []
+    for ladder in rules.ladders_of(analyte):
+        if isinstance(reading, str):
+            of = replace(case, analyte=analyte, ladder=ladder)
+            found.append(Grading(ladder.term, ladder.direction, None, reading, case=of))
+            continue
+        fitted = rules.fit(ladder, analyte, unit, case.policy)
+        result = decide(fitted, reading, case.policy)
+        of = replace(case, analyte=analyte, unit=unit, ladder=ladder, fitted=fitted, reading=reading)
+        found.append(replace(result, flags=(*result.flags, note) if note else result.flags, case=of))
+    return found
+
+
+def _derived(
+    case: Case, derivation: Derivation, source: Analyte, number: Number | str, age: Fraction | None, sex: str | None,
+    beside: dict[str, Any],
+) -> list[Grading]:  # fmt: skip
+    """The gradings of what is computed from *number*."""
+    of = units.analyte(derivation.analyte)
+    if isinstance(number, str):
+        return _climb(case, of, of.canonical, number)
+    computed: int | None = None
+    reason = "QUALIFIED" if number.qualifier else rules.unreadable(source, case.unit) or "NO_CONTEXT"
+    if reason == "NO_CONTEXT":
+        x = units.convert(number.value, source, case.unit or "", derivation.unit)
+        computed = derivation.value(float(x), None if age is None else float(age), sex)
+    reading = reason if computed is None else _reading(Number(Fraction(computed)), of, None, None, None, None, beside)
+    return [replace(each, flags=(*each.flags, EGFR_COMPUTED)) for each in _climb(case, of, of.canonical, reading)]

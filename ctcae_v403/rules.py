@@ -13,6 +13,7 @@ result is in a printed unit or a multiple of it, else converted from the convent
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -29,7 +30,21 @@ from ctcae_v403.units import Analyte
 Basis = Literal["uln", "lln", "absolute", "baseline"]
 DIGITS = 12  # significant digits to which numbers are compared; more are binary noise
 _ROUNDED = Context(prec=DIGITS)
-CONTEXTS = ("fasting", "anticoagulated", "findings", "baseline_above_uln", "baseline_not_above_uln")
+#: What a rung may need beside the number, in words. ``noted`` never grades: its flags are said wherever it holds.
+CONTEXTS = {
+    "fasting": "fasting",
+    "anticoagulated": "on an anticoagulant",
+    "findings": "findings",
+    "noted": "noted",
+    "baseline_above_uln": "baseline above the ULN",
+    "baseline_not_above_uln": "baseline not above the ULN",
+    "antihypertensive": "on an antihypertensive drug",
+    "antihypertensives": "on more than one antihypertensive drug",
+    "febrile": "with fever on that day",
+    "hemoglobin_fell": "with a fall in hemoglobin on that day",
+}
+#: Contexts that say all there is to say: their rungs hold for every number.
+_ALONE = ("antihypertensive", "antihypertensives")
 
 
 class RuleError(ValueError):
@@ -46,6 +61,7 @@ class Policy:
     calcium: Literal["corrected", "as_reported"] = "corrected"
     same_band: Literal["lower", "higher"] = "lower"
     fasting: Literal["as_stated", "assume_fasting"] = "as_stated"
+    egfr: Literal["computed", "as_reported"] = "computed"
 
     @classmethod
     def of(cls, settings: str | Mapping[str, str] | Policy | None) -> Policy:
@@ -66,7 +82,7 @@ class Policy:
 
 _PRESETS = {
     "standard": Policy(),
-    "literal": Policy("literal", "cut_off", "as_printed", "as_reported", "higher"),
+    "literal": Policy("literal", "cut_off", "as_printed", "as_reported", "higher", egfr="as_reported"),
 }
 
 
@@ -78,7 +94,9 @@ def _one_of(word: object, known: Any, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One row: value ``operator`` ``coefficient`` × basis + ``offset`` is ``grade``."""
+    """One row: value ``operator`` ``coefficient`` × basis + ``offset`` is ``grade``; of a child only where ``population``
+    says so.
+    """
 
     grade: int
     basis: Basis
@@ -88,6 +106,7 @@ class Rung:
     offset: Decimal = Decimal(0)
     context: str | None = None
     flags: tuple[str, ...] = ()
+    population: Literal["child"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +144,8 @@ class Arm:
     def text(self, limit: Fraction | None = None) -> str:
         """The criterion for a reader: as printed, then in brackets the bound in the unit of the result."""
         rung = self.rung
+        if rung.context in _ALONE:
+            return CONTEXTS[rung.context]
         if rung.basis == "absolute":
             bound = f"{rung.coefficient}{_suffix(rung.unit)}"
             same = rung.unit == self.unit or self.shift == Fraction(rung.coefficient)
@@ -148,6 +169,73 @@ class Fitted:
     arms: tuple[Arm, ...]
     converted: bool
     signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """What another result of the same day says of a context: the day's ``take`` of *analyte* in ``unit``, less its baseline
+    where ``basis`` is baseline, makes the context true or false by its bounds. Between them, or not measured: unknown.
+    """
+
+    context: str
+    analyte: str
+    take: Literal["max", "min"]
+    basis: Literal["absolute", "baseline"]
+    true_operator: str
+    true_bound: float
+    false_operator: str
+    false_bound: float
+    unit: str
+
+
+FEMALE, MALE = 0, 1
+_SEXES = {"F": FEMALE, "FEMALE": FEMALE, "M": MALE, "MALE": MALE}
+
+
+def sex_code(word: str | None) -> int:
+    """FEMALE, MALE, or -1 where it is neither."""
+    return _SEXES.get((word or "").strip().upper(), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """An analyte computed from another, ``source`` in ``unit``, where none of ``unless`` was reported that day.
+
+    CKD-EPI 2021: ``scale`` × (x / kappa) ^ (alpha up to kappa, else ``exponent``) × ``per_year`` ^ age × sex factor. The
+    constants by sex are (female, male).
+    """
+
+    analyte: str
+    source: str
+    unless: tuple[str, ...]
+    unit: str
+    adult_from: float
+    scale: float
+    exponent: float
+    per_year: float
+    kappa: tuple[float, float]
+    alpha: tuple[float, float]
+    factor: tuple[float, float]
+
+    def value(self, x: float, age: float | None, sex: str | None) -> int | None:
+        """From *x* in ``unit``, years and F or M, to a whole number (halves to even); None where it cannot be had."""
+        at = sex_code(sex)
+        if at < 0 or age is None or not age >= self.adult_from or not x > 0:
+            return None
+        ratio = x / self.kappa[at]
+        slope = self.alpha[at] if ratio <= 1 else self.exponent
+        return round(self.scale * math.pow(ratio, slope) * math.pow(self.per_year, age) * self.factor[at])
+
+    def compute(self, x: Any, age: Any, sex: Any) -> Any:
+        """The same of arrays (float64), *sex* as FEMALE, MALE or −1; NaN where it cannot be had."""
+        import numpy as np
+
+        at = np.clip(sex, FEMALE, MALE)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            ratio = x / np.array(self.kappa)[at]
+            slope = np.where(ratio <= 1, np.array(self.alpha)[at], self.exponent)
+            found = np.rint(self.scale * ratio**slope * self.per_year**age * np.array(self.factor)[at])
+            return np.where((sex >= FEMALE) & (age >= self.adult_from) & (x > 0), found, np.nan)
 
 
 def to_digits(number: Fraction) -> Fraction:
@@ -195,18 +283,40 @@ def numeric_criteria(term: str) -> dict[int, tuple[str, ...]]:
     for ladder in (build(row) for row in _rows() if row["term"] == name):  # a look-up need not check every other row
         firm = {(rung.grade, rung.basis, rung.unit) for rung in ladder.rungs if "floor" not in rung.flags}
         for rung in ladder.rungs:
+            if rung.context == "noted":
+                continue
             if "floor" in rung.flags and (rung.grade, rung.basis, rung.unit) in firm:
                 continue  # only says from where on the same grade is one of at least
             text = Arm(rung, Fraction(0), Fraction(rung.coefficient), rung.unit).text()
-            context = f" ({rung.context.replace('_', ' ')})" if rung.context else ""
-            label = units.analyte(ladder.analytes[0]).label
-            found.setdefault(rung.grade, {})[f"{label} {text}{context}"] = None
+            beside = [CONTEXTS[rung.context]] if rung.context and rung.context not in _ALONE else []
+            beside += [rung.population] if rung.population else []
+            more = f" ({', '.join(beside)})" if beside else ""
+            label = "" if rung.context in _ALONE else f"{units.analyte(ladder.analytes[0]).label} "
+            found.setdefault(rung.grade, {})[f"{label}{text}{more}"] = None
     return {grade: tuple(texts) for grade, texts in sorted(found.items())}
 
 
-def not_from_one_number() -> Mapping[str, str]:
-    """Terms with numbers in their criteria that no single number can grade, with the reason."""
-    return dict(_document()["not_from_one_number"])
+@cache
+def companions() -> tuple[Companion, ...]:
+    """The contexts that another result of the same day decides, with their bounds."""
+    found = []
+    for context, row in _document()["companions"].items():
+        (yes, at_yes), (no, at_no) = row["true"], row["false"]
+        found.append(Companion(context, row["analyte"], row["take"], row["basis"], yes, float(at_yes), no, float(at_no),
+                               row["unit"]))  # fmt: skip
+    return tuple(found)
+
+
+@cache
+def derived() -> Mapping[str, Derivation]:
+    """The analytes that are computed from another, by their names."""
+
+    def build(name: str, row: Mapping[str, Any]) -> Derivation:
+        numbers: dict[str, Any] = {key: float(row[key]) for key in ("adult_from", "scale", "exponent", "per_year")}
+        numbers |= {key: (float(row[key]["F"]), float(row[key]["M"])) for key in ("kappa", "alpha", "factor")}
+        return Derivation(name, row["from"], tuple(row["unless"]), row["unit"], **numbers)
+
+    return {name: build(name, row) for name, row in _document()["derived"].items()}
 
 
 def calcium_correction(dimension: str) -> Mapping[str, Any]:
@@ -233,7 +343,8 @@ def ladders_of(analyte: Analyte) -> tuple[Ladder, ...]:
 @lru_cache(maxsize=65_536)
 def fit(ladder: Ladder, analyte: Analyte, unit: str | None, policy: Policy) -> Fitted:
     """The ladder's arms in *unit* (None: not stated), as far as the policy counts them."""
-    source, missing = _read(analyte, unit)
+    missing = unreadable(analyte, unit)
+    source = None if missing else units.unit(analyte, unit or "")[0]
     chosen = {(r.grade, r.context): _printed(ladder, r, analyte, source) for r in ladder.rungs}
     arms: list[Arm] = []
     converted = False
@@ -273,14 +384,15 @@ def _gate(ladder: Ladder, rung: Rung, policy: Policy) -> Literal["may_be_normal"
     return None
 
 
-def _read(analyte: Analyte, unit: str | None) -> tuple[units.Unit | None, str | None]:
-    """The unit meant, or the reason code where that cannot be told."""
+def unreadable(analyte: Analyte, unit: str | None) -> str | None:
+    """The reason code where the unit is not stated or not known; None where it can be read."""
     if not (unit or "").strip() and not analyte.unitless:
-        return None, "NO_UNIT"
+        return "NO_UNIT"
     try:
-        return units.unit(analyte, unit or "")[0], None
+        units.unit(analyte, unit or "")
     except units.UnknownUnit:
-        return None, "UNKNOWN_UNIT"
+        return "UNKNOWN_UNIT"
+    return None
 
 
 def _printed(ladder: Ladder, like: Rung, analyte: Analyte, source: units.Unit | None) -> str | None:
@@ -310,6 +422,14 @@ def check(ladder: Ladder) -> None:
             )
         if rung.context not in (None, *CONTEXTS):
             raise RuleError(f"{where}: unknown context {rung.context!r}; known: {', '.join(CONTEXTS)}")
+        if rung.population not in (None, "child") or (rung.population and ladder.population):
+            raise RuleError(f"{where}: grade {rung.grade} is for {rung.population!r}; give 'child', in a ladder for all ages")
+        if rung.context == "noted" and not rung.flags:
+            raise RuleError(f"{where}: a noted rung without flags says nothing; give its flags")
+        if rung.context in _ALONE and not (
+            rung.basis == "absolute" and rung.operator == ">=" and rung.coefficient == 0
+        ):
+            raise RuleError(f"{where}: {rung.context} holds for every number; write it as absolute, >= 0")
         outward = ">" if ladder.direction == "H" else "<"
         if rung.operator[0] != outward and not rung.flags:
             raise RuleError(
@@ -325,12 +445,10 @@ def check(ladder: Ladder) -> None:
 
 
 def _check_order(ladder: Ladder, where: str) -> None:
-    """Bounds of one kind (basis, unit, context) move strictly outward with the grade: none empty or
-    crossed.
-    """
+    """Bounds of one kind (basis, unit, context, population) move strictly outward with the grade: none empty or crossed."""
     outward = 1 if ladder.direction == "H" else -1
-    for kind in {(r.basis, r.unit, r.context) for r in ladder.rungs}:
-        alike = [r for r in ladder.rungs if (r.basis, r.unit, r.context) == kind]
+    for kind in {(r.basis, r.unit, r.context, r.population) for r in ladder.rungs}:
+        alike = [r for r in ladder.rungs if (r.basis, r.unit, r.context, r.population) == kind]
         for milder, worse in pairwise(sorted(alike, key=lambda rung: rung.grade)):
             if milder.grade == worse.grade:
                 continue
