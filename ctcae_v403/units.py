@@ -40,7 +40,7 @@ class Unit:
 @dataclass(frozen=True, slots=True, eq=False)
 class Analyte:
     """What is measured; ``scale`` maps ordinal words (a dipstick's plus signs) to numbers; ``signed``: it can lie
-    below zero.
+    below zero; ``zero_baseline``: a baseline of 0 is one; ``pair``: the two analytes that one result holds (``150/95``).
     """
 
     name: str
@@ -54,6 +54,8 @@ class Analyte:
     unitless: bool = False
     fasting: bool | None = None
     signed: bool = False
+    zero_baseline: bool = False
+    pair: tuple[str, ...] = ()
     scale: Mapping[str, Decimal] = field(default_factory=dict)
     conversions: Mapping[str, Fraction] = field(default_factory=dict)
 
@@ -88,6 +90,8 @@ def analytes() -> tuple[Analyte, ...]:
             unitless=row.get("unitless", False),
             fasting=row.get("fasting"),
             signed=row.get("signed", False),
+            zero_baseline=row.get("zero_baseline", False),
+            pair=tuple(row.get("pair", ())),
             scale={word: Decimal(number) for word, number in row.get("scale", {}).items()},
             conversions={
                 _key(unit): Fraction(Decimal(top)) / Fraction(Decimal(bottom))
