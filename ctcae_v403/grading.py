@@ -57,7 +57,8 @@ class Grading:
         """The grade and why, or why there is none, in one sentence for a clinician."""
         from ctcae_v403 import sentences
 
-        return sentences.sentence(self)
+        told: str = sentences.sentence(self)
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +109,17 @@ def both(parts: Iterable[Known]) -> Known:
     return min(reasons, key=REASONS.index) if reasons else True
 
 
-def _meets(arm: Arm, reading: Reading) -> Known:
-    """The comparison of one arm, without its gate."""
-    rung = arm.rung
-    if rung.basis == "baseline" and reading.at_baseline:
+def compared(arm: Arm, reading: Reading) -> Known:
+    """The comparison of one arm, without its context and its gate."""
+    basis = arm.rung.basis
+    if basis == "baseline" and reading.at_baseline:
         return False  # the baseline is never compared with itself
-    base = Fraction(0) if rung.basis == "absolute" else reading.base(rung.basis)
+    base = Fraction(0) if basis == "absolute" else reading.base(basis)
     if arm.missing:
-        compared: Known = arm.missing
-    elif base is None:
-        compared = "NO_BASELINE" if rung.basis == "baseline" else "NO_LIMIT"
-    else:
-        compared = compare(reading.number, rung.operator, arm.factor * base + arm.shift)
-    return both((compared, situation(rung, reading)))
+        return arm.missing
+    if base is None:
+        return "NO_BASELINE" if basis == "baseline" else "NO_LIMIT"
+    return compare(reading.number, arm.rung.operator, arm.factor * base + arm.shift)
 
 
 def situation(rung: Rung, reading: Reading) -> Known:
@@ -163,7 +162,7 @@ def decide(fitted: Fitted, reading: Reading, policy: Policy) -> Grading:
     if ladder.population and adult != (ladder.population == "adult"):
         return _without(blank, "NO_CONTEXT")
     outside = _outside(reading, ladder.direction)
-    all_met = [(arm, _meets(arm, reading)) for arm in fitted.arms]
+    all_met = [(arm, both((compared(arm, reading), situation(arm.rung, reading)))) for arm in fitted.arms]
     noted = [flag for arm, holds in all_met if _is_noted(arm) and holds is True for flag in arm.rung.flags]
     met = [pair for pair in all_met if not _is_noted(pair[0])]
     gated = [(arm, both((holds, _gate(arm, outside)))) for arm, holds in met]
@@ -350,6 +349,8 @@ def grade(
         "n_antihypertensives": n_antihypertensives,
         **{each.context: _said(each, *others[each.context]) for each in rules.companions()},
     }
+    if analyte.pair:
+        return _worse_of_pair(case, analyte, (value, uln, lln, baseline, baseline_uln), beside)
     number = read_number(value, analyte, analyte.signed)
     if isinstance(number, str):
         results = _climb(case, analyte, unit, number)
@@ -374,7 +375,7 @@ def _reading(
         number=number,
         uln=limit(uln),
         lln=limit(lln),
-        baseline=base or None,  # a baseline of zero has no multiples
+        baseline=base if base or analyte.zero_baseline else None,  # a baseline of zero has no multiples
         baseline_uln=limit(baseline_uln),
         **beside,
     )
@@ -393,6 +394,27 @@ def _climb(case: Case, analyte: Analyte, unit: str | None, reading: Reading | st
         of = replace(case, analyte=analyte, unit=unit, ladder=ladder, fitted=fitted, reading=reading)
         found.append(replace(result, flags=(*result.flags, note) if note else result.flags, case=of))
     return found
+
+
+def _worse_of_pair(case: Case, analyte: Analyte, numbers: tuple[Numeric, ...], beside: dict[str, Any]) -> list[Grading]:
+    """A value such as 150/95: each part graded as its own analyte, and the worse given; none where either is not graded."""
+    parts = [[each.strip() for each in str(number or "").split("/")] for number in numbers]
+    whole = len(analyte.pair)
+    if len(parts[0]) != whole:
+        reason = "NO_VALUE" if read_number(case.value) == "NO_VALUE" else "NOT_NUMERIC"
+        return _climb(case, units.analyte(analyte.pair[0]), case.unit, reason)
+    found: list[Grading] = []
+    for place, name in enumerate(analyte.pair):
+        own = units.analyte(name)
+        value, uln, lln, baseline, ceiling = (each[place] if len(each) == whole else None for each in parts)
+        number = read_number(value, own)
+        reading = number if isinstance(number, str) else _reading(number, own, uln, lln, baseline, ceiling, beside)
+        found += _climb(replace(case, value=value), own, case.unit, reading)
+
+    def badness(result: Grading) -> tuple[int, int]:
+        return (0, REASONS.index(result.reason)) if result.grade is None else (1, -result.grade)
+
+    return [min(found, key=badness)]
 
 
 def _derived(

@@ -16,7 +16,8 @@ from ctcae_v403 import grading, rules, units
 from ctcae_v403.findings import Interval, UnknownFinding, Words
 
 #: The worst grade whose numbers are met; whether findings bear it out is for the criteria to say.
-_POLICY = {"same_band": "higher"}
+#: An age that stands for "adult" must not enter an eGFR.
+_POLICY = {"same_band": "higher", "egfr": "as_reported"}
 _ARGUMENTS = set(inspect.signature(grading.grade).parameters) - {"test", "policy"}
 
 
@@ -86,6 +87,4 @@ def _results(term: str, test: str, arguments: dict[str, Any]) -> Iterator[tuple[
     found = grading.grade(test, policy=_POLICY, **arguments)
     if found and found[0].reason in ("UNKNOWN_TEST", "WRONG_SPECIMEN"):
         raise UnknownFinding(f"{test!r} is neither a finding of this term nor a known test")
-    analyte = grading.resolve(test, arguments.get("specimen"), arguments.get("unit"))
-    ladders = rules.ladders_of(analyte) if isinstance(analyte, units.Analyte) else ()
-    yield from ((ladder, result) for ladder, result in zip(ladders, found, strict=True) if result.term == term)
+    yield from ((result.case.ladder, result) for result in found if result.term == term and result.case and result.case.ladder)

@@ -44,7 +44,7 @@ CONTEXTS = {
     "hemoglobin_fell": "with a fall in hemoglobin on that day",
 }
 #: Contexts that say all there is to say: their rungs hold for every number.
-_ALONE = ("antihypertensive", "antihypertensives")
+ALONE = ("antihypertensive", "antihypertensives")
 
 
 class RuleError(ValueError):
@@ -144,7 +144,7 @@ class Arm:
     def text(self, limit: Fraction | None = None) -> str:
         """The criterion for a reader: as printed, then in brackets the bound in the unit of the result."""
         rung = self.rung
-        if rung.context in _ALONE:
+        if rung.context in ALONE:
             return CONTEXTS[rung.context]
         if rung.basis == "absolute":
             bound = f"{rung.coefficient}{_suffix(rung.unit)}"
@@ -288,10 +288,10 @@ def numeric_criteria(term: str) -> dict[int, tuple[str, ...]]:
             if "floor" in rung.flags and (rung.grade, rung.basis, rung.unit) in firm:
                 continue  # only says from where on the same grade is one of at least
             text = Arm(rung, Fraction(0), Fraction(rung.coefficient), rung.unit).text()
-            beside = [CONTEXTS[rung.context]] if rung.context and rung.context not in _ALONE else []
+            beside = [CONTEXTS[rung.context]] if rung.context and rung.context not in ALONE else []
             beside += [rung.population] if rung.population else []
             more = f" ({', '.join(beside)})" if beside else ""
-            label = "" if rung.context in _ALONE else f"{units.analyte(ladder.analytes[0]).label} "
+            label = "" if rung.context in ALONE else f"{units.analyte(ladder.analytes[0]).label} "
             found.setdefault(rung.grade, {})[f"{label}{text}{more}"] = None
     return {grade: tuple(texts) for grade, texts in sorted(found.items())}
 
@@ -426,7 +426,7 @@ def check(ladder: Ladder) -> None:
             raise RuleError(f"{where}: grade {rung.grade} is for {rung.population!r}; give 'child', in a ladder for all ages")
         if rung.context == "noted" and not rung.flags:
             raise RuleError(f"{where}: a noted rung without flags says nothing; give its flags")
-        if rung.context in _ALONE and not (
+        if rung.context in ALONE and not (
             rung.basis == "absolute" and rung.operator == ">=" and rung.coefficient == 0
         ):
             raise RuleError(f"{where}: {rung.context} holds for every number; write it as absolute, >= 0")
