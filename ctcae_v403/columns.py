@@ -1,26 +1,27 @@
-"""Reading a table of results: which column is what (SDTM findings or ADaM), its numbers, its baselines.
+"""Reading a table of results: which column is what (SDTM findings or ADaM), its numbers, its words.
 
-The outcome is a narrow frame, one row per input row, in which every number is a finite float or null and
-every doubt is a code; ``frame`` decides grades from it. Text is read once per distinct value.
+Every number becomes a finite float or NaN, and every doubt a code; ``frame`` grades from them. Text is read once per
+distinct value, and a categorical column by its codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import narwhals as nw
+import numpy as np
+import polars as pl
 
-from ctcae_v403 import grading, units
+from ctcae_v403 import grading
 from ctcae_v403.grading import REASONS, Number
+from ctcae_v403.kernel import NONE, QUALIFIERS
 
-QUALIFIERS = ("", "<", "<=", ">", ">=")
-NONE = 99  # no reason: above every index of REASONS
-KEYS = ("test", "spec", "unit")
 NO_VALUE, NOT_NUMERIC = REASONS.index("NO_VALUE"), REASONS.index("NOT_NUMERIC")
 DOMAINS = ("LB", "VS", "EG", "RE", "CV", "MK", "UR", "RP", "FA")  # findings, the first that has a test code
-_YES, _NO = ["Y", "YES", "TRUE", "1"], ["N", "NO", "FALSE", "0"]
+YES, NO = ("Y", "YES", "TRUE", "1"), ("N", "NO", "FALSE", "0")
+UNKNOWN = 2  # the third state of what is true (1) or false (0)
+_WORDS = pl.Categories("ctcae_v403")  # of test codes, specimens, units and other short words
 
 
 class ColumnsError(ValueError):
@@ -47,7 +48,16 @@ class Columns:
     flags: tuple[str, ...]
     fasting: str | None
     anticoagulated: str | None
+    antihypertensives: str | None
     age: str | None
+    sex: str | None
+
+    def used(self) -> list[str]:
+        """The columns that grading reads, each once."""
+        one = (self.test, self.unit, self.lln, self.uln, self.reported_unit, self.subject, self.study, self.specimen, self.date,
+               self.base, self.base_uln, self.fasting, self.anticoagulated, self.antihypertensives, self.age,
+               self.sex)  # fmt: skip
+        return list(dict.fromkeys(name for name in (*one, *self.values, *self.texts, *self.flags) if name is not None))
 
 
 def detect(names: Sequence[str]) -> Columns:
@@ -97,186 +107,141 @@ def detect(names: Sequence[str]) -> Columns:
         flags=several(f"{prefix}BLFL", f"{prefix}LOBXFL", "ABLFL"),
         fasting=one(f"{prefix}FAST"),
         anticoagulated=one("ONANTICOAG"),
+        antihypertensives=one("NANTIHYP", "ONANTIHYP"),
         age=one("AGE"),
+        sex=one("SEX"),
     )
 
 
-def readings(data: nw.DataFrame[Any], columns: Columns) -> nw.DataFrame[Any]:
-    """The narrow frame: ``row`` (from 1), keys, ``x q why`` of the value, limits, baseline and contexts."""
+class Words(NamedTuple):
+    """A column of text: ``codes`` (int32) into the ``distinct`` words; null is the empty word."""
 
-    def number(column: str | None, name: str) -> nw.Series[Any]:
-        if column is None:
-            return _constant(data, None, nw.Float64).alias(name)
-        read = parse(data[column]).select(
-            nw.when((nw.col("q") == 0) & (nw.col("why") == NONE)).then(nw.col("x")).alias(name)
-        )
-        return read[name]
+    codes: Any
+    distinct: list[str]
 
-    value = _value(data, columns)
-    core = data.select(
-        text(columns.test, "test"), text(columns.specimen, "spec"), text(columns.unit, "unit"),
-        text(columns.subject, "subject"), text(columns.study, "study"), text(columns.date, "date"),
-        yes_no(columns.fasting, "fasting"), yes_no(columns.anticoagulated, "anticoagulated"),
-        nw.any_horizontal(nw.lit(False), *(yes_no(flag, flag) for flag in columns.flags), ignore_nulls=True)
-        .alias("at_base"),
-    ).with_row_index("row")  # fmt: skip
-    read = core.with_columns(
-        (nw.col("row") + 1).cast(nw.Int64), value["x"], value["q"], value["why"],
-        number(columns.lln, "lln"), number(columns.uln, "uln"), number(columns.age, "age"),
-        number(columns.base, "base"), number(columns.base_uln, "base_uln"),
-    ).with_columns(adult=nw.col("age") >= grading.ADULT_FROM)  # fmt: skip
-    return _with_signed(read)
+    def map(self, meaning: Callable[[str], Any], kind: Any) -> Any:
+        """An array of what each row's word means, found once per distinct word."""
+        return np.array([meaning(word) for word in self.distinct], kind)[self.codes]
 
 
-def _with_signed(read: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """Numbers below zero of the analytes that can lie there are results after all."""
-    below = (nw.col("x") < 0) & (nw.col("why") == NOT_NUMERIC)
-    if not read.select(found=below.any())["found"].any():
-        return read
-    keys = list(read.filter(below).select(*KEYS).unique().iter_rows())
-    table = like(read, {
-        **{name: ([key[i] for key in keys], nw.String) for i, name in enumerate(KEYS)},
-        "signed": ([getattr(grading.resolve(*key), "signed", False) for key in keys], nw.Boolean),
-    })  # fmt: skip
-    why = nw.when(below & nw.col("signed").fill_null(False)).then(nw.lit(NONE)).otherwise(nw.col("why"))
-    joined = read.join(table, on=[*KEYS], how="left").sort("row")
-    return joined.with_columns(why=why.cast(nw.Int64)).drop("signed")
+def words(column: pl.Series) -> Words:
+    """A column of text by distinct value."""
+    if not isinstance(column.dtype, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String).cast(pl.Categorical(_WORDS))
+    found, codes = column.unique(), column.to_physical()
+    # null: the place after every code
+    top = int(codes.max() or 0) + 1  # type: ignore[arg-type]
+    place = np.zeros(top + 1, np.int32)
+    place[found.to_physical().cast(pl.Int64).fill_null(top).to_numpy()] = np.arange(len(found))
+    places = codes.cast(pl.Int64).fill_null(top) if codes.null_count() else codes
+    return Words(place[places.to_numpy()], found.cast(pl.String).fill_null("").to_list())
 
 
-def text(column: str | None, name: str) -> nw.Expr:
-    """A column as text; absent and null are empty."""
-    if column is None:
-        return nw.lit("").alias(name)
-    return nw.col(column).cast(nw.String).fill_null("").alias(name)
+def state(word: str) -> int:
+    """Y/N as a state; anything else is unknown."""
+    upper = word.upper()
+    return 1 if upper in YES else 0 if upper in NO else UNKNOWN
 
 
-def yes_no(column: str | None, name: str) -> nw.Expr:
-    """Y/N as a boolean; anything else is unknown."""
-    if column is None:
-        return nw.lit(None, nw.Boolean).alias(name)
-    word = nw.col(column).cast(nw.String).str.to_uppercase()
-    return nw.when(word.is_in(_YES)).then(nw.lit(True)).when(word.is_in(_NO)).then(nw.lit(False)).alias(name)
+class Numbers(NamedTuple):
+    """``x`` (NaN: none), ``qualifier`` (index in QUALIFIERS), ``why`` (index in REASONS, or NONE: it is a number)."""
+
+    x: Any
+    qualifier: Any
+    why: Any
+
+    def plain(self) -> Any:
+        """The unqualified numbers, NaN elsewhere."""
+        return np.where((self.why == NONE) & (self.qualifier == 0), self.x, np.nan)
 
 
-def any_number(word: Any) -> Number | str:
-    """A result as a number of any sign, or the reason code."""
-    return grading.read_number(word, signed=True)
+def numbers(column: pl.Series, scale: Any = None) -> Numbers:
+    """A column of results. Numbers below zero are kept: whether they are results depends on the analyte."""
+    if column.dtype.is_numeric():
+        x = column.cast(pl.Float64).to_numpy()
+        why = np.full(len(x), NONE, np.int8)
+        finite = np.isfinite(x)
+        if not finite.all():
+            why[~finite] = NOT_NUMERIC
+            if column.null_count():
+                why[column.is_null().to_numpy()] = NO_VALUE
+            x = np.where(finite, x, np.nan)
+        return Numbers(x, np.zeros(len(x), np.int8), why)
+    text = column.cast(pl.String)
+    n = len(text)
+    x, qualifier, why = np.full(n, np.nan), np.zeros(n, np.int8), np.full(n, NO_VALUE, np.int8)
+    odd = np.arange(n)
+    if scale is None:
+        quick = text.cast(pl.Float64, strict=False).to_numpy()
+        finite = np.isfinite(quick)
+        x, why = np.where(finite, quick, np.nan), np.where(finite, NONE, NO_VALUE).astype(np.int8)
+        odd = np.flatnonzero(~finite & text.is_not_null().to_numpy())
+    if len(odd):
+        rest = words(text[odd])
+        found = [coded(grading.read_number(word, scale, signed=True)) for word in rest.distinct]
+        for kept, said in zip((x, qualifier, why), zip(*found, strict=True), strict=True):
+            kept[odd] = np.array(said).astype(kept.dtype)[rest.codes]
+    return Numbers(x, qualifier, why)
 
 
-def parse(column: nw.Series[Any], read: Callable[[Any], Number | str] = any_number) -> nw.DataFrame[Any]:
-    """``x q why`` of a column of results: value, index in QUALIFIERS, index in REASONS (``NONE``: it is a
-    number). A number below zero is kept, but NOT_NUMERIC: few analytes have such results.
-    """
-    series = column.alias("raw")
-    if series.dtype in (nw.Float64, nw.Int64, nw.Int32, nw.Int16, nw.Int8) and read is any_number:
-        # a null is no value; NaN, infinity and codes below zero are no numbers
-        x = nw.col("raw").cast(nw.Float64)
-        finite = x.is_finite()
-        usable = finite & (x >= 0)
-        why = nw.when(x.is_null()).then(nw.lit(NO_VALUE)).when(usable).then(nw.lit(NONE))
-        return series.to_frame().select(
-            nw.when(finite).then(x).alias("x"), nw.lit(0).cast(nw.Int64).alias("q"),
-            why.otherwise(nw.lit(NOT_NUMERIC)).cast(nw.Int64).alias("why"),
-        )  # fmt: skip
-    words = series.cast(nw.String).fill_null("").to_frame().with_row_index("at")
-    distinct = words["raw"].unique().to_list()
-    found = [read(word) for word in distinct]
-    table = like(words, {
-        "raw": (distinct, nw.String),
-        "x": ([float(n.value) if isinstance(n, Number) else None for n in found], nw.Float64),
-        "q": ([QUALIFIERS.index(n.qualifier) if isinstance(n, Number) else 0 for n in found], nw.Int64),
-        "why": ([_why(n) for n in found], nw.Int64),
-    })  # fmt: skip
-    return words.join(table, on="raw", how="left").sort("at").select("x", "q", "why")
-
-
-def _why(found: Number | str) -> int:
+def coded(found: Number | str) -> tuple[float, int, int]:
+    """A number, or the reason why there is none, as ``Numbers`` has it."""
     if isinstance(found, Number):
-        return NONE if found.value >= 0 else NOT_NUMERIC
-    return REASONS.index(found)
+        return float(found.value), QUALIFIERS.index(found.qualifier), NONE
+    return np.nan, 0, REASONS.index(found)
 
 
-def like(frame: nw.DataFrame[Any], columns: dict[str, tuple[Iterable[Any], Any]]) -> nw.DataFrame[Any]:
-    """A small table of the same kind as *frame*, from lists with their types."""
-    made = {name: list(values) for name, (values, _) in columns.items()}
-    schema = {name: kind for name, (_, kind) in columns.items()}
-    return nw.from_dict(made, schema, backend=frame.implementation)
+def plain_numbers(column: pl.Series | None) -> Any:
+    """The unqualified numbers of a column, NaN elsewhere; of no column none."""
+    if column is None:
+        return np.empty(0)
+    if column.dtype in (pl.Float64, pl.Float32) or column.dtype.is_integer():
+        x = column.cast(pl.Float64).to_numpy()
+        finite = np.isfinite(x)
+        return x if finite.all() else np.where(finite, x, np.nan)
+    return numbers(column).plain()
 
 
-def _constant(data: nw.DataFrame[Any], value: Any, kind: Any) -> nw.Series[Any]:
-    return data.with_row_index("at").select(nw.lit(value, kind).alias("constant"), "at")["constant"]
-
-
-def _value(data: nw.DataFrame[Any], columns: Columns) -> nw.DataFrame[Any]:
+def values(frame: pl.DataFrame, columns: Columns) -> Numbers:
     """The first column that holds a value: the number, else the text in the same unit (``<0.1``)."""
     first, *others = columns.values
-    best = parse(data[first])
+    best = numbers(frame[first])
     for name in others:
-        if not (best["why"] == NO_VALUE).any():
+        empty = best.why == NO_VALUE
+        if not empty.any():
             break
-        source = data[name]
+        at = np.flatnonzero(empty)
+        part = frame[at]
+        source = part[name]
         if name.upper().endswith("ORRES"):  # as collected: only where the unit is the same
-            same = text(columns.unit, "a") == text(columns.reported_unit, "b")
-            source = data.select(nw.when(same).then(nw.col(name).cast(nw.String)).alias(name))[name]
-        spare = parse(source)
-        both = best.with_columns(*(spare[part].alias(f"{part}2") for part in ("x", "q", "why")))
-        empty = nw.col("why") == NO_VALUE
-        best = both.select(
-            *(nw.when(empty).then(nw.col(f"{p}2")).otherwise(nw.col(p)).alias(p) for p in ("x", "q", "why"))
-        )
+            units = [part[unit].cast(pl.String).fill_null("") if unit else pl.Series([""] * len(at))
+                     for unit in (columns.unit, columns.reported_unit)]  # fmt: skip
+            source = part.select(pl.when(units[0] == units[1]).then(pl.col(name).cast(pl.String))).to_series()
+        spare = numbers(source)
+        best = Numbers(*(kept.copy() for kept in best))
+        for kept, found in zip(best, spare, strict=True):
+            kept[at] = found
     return best
 
 
-def with_baselines(core: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """Adds ``base base_uln base_row``: BASE where given, else the subject's last flagged usable result, in
-    the unit of the row; ``base_row`` is that result's row.
-    """
-    who = ["study", "subject", "test", "spec"]
-    usable = (nw.col("why") == NONE) & (nw.col("q") == 0)
-    flagged = (
-        core.filter(nw.col("at_base") & usable)
-        .sort("date", "row")
-        .unique(who, keep="last", maintain_order=True)
-    )
-    if flagged.is_empty():
-        joined = core.with_columns(base_row=nw.lit(None, nw.Int64))
+def on_scale(frame: pl.DataFrame, columns: Columns, scale: Any) -> Numbers:
+    """Results reported in words (a dipstick's plus signs), from the first text column that has one."""
+    return numbers(first_text(frame, columns), scale)
+
+
+def first_text(frame: pl.DataFrame, columns: Columns) -> pl.Series:
+    """The result as text, of the first column that has one."""
+    text = [pl.when(pl.col(name).cast(pl.String) != "").then(pl.col(name).cast(pl.String)) for name in columns.texts]
+    return frame.select(pl.coalesce(text)).to_series()
+
+
+def days(column: pl.Series) -> Any:
+    """Days since 1970 (int64) of dates, times or ISO 8601 text; −1 << 31 where the day is not known."""
+    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        found = column.cast(pl.Date)
     else:
-        last = flagged.select(*who, flag_x="x", flag_unit="unit", flag_uln="uln", base_row="row")
-        joined = core.join(last, on=who, how="left")
-        differs = (nw.col("flag_unit") != nw.col("unit")) & ~nw.col("base_row").is_null()
-        pairs = joined.filter(differs).select(*KEYS, "flag_unit").unique()
-        if not pairs.is_empty():
-            joined = _in_row_unit(joined, pairs)
-        joined = joined.with_columns(
-            base=nw.coalesce("base", "flag_x"), base_uln=nw.coalesce("base_uln", "flag_uln")
-        )
-    # a baseline of zero has no multiples
-    return joined.with_columns(base=nw.when(nw.col("base") > 0).then(nw.col("base")))
+        found = column.cast(pl.String).str.slice(0, len("2026-01-31")).str.to_date("%Y-%m-%d", strict=False)
+    return found.cast(pl.Int32).cast(pl.Int64).fill_null(UNKNOWN_DAY).to_numpy()
 
 
-def _in_row_unit(joined: nw.DataFrame[Any], pairs: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """Flagged baselines reported in another unit than the row, converted; null where they do not convert."""
-    rows = list(pairs.iter_rows())
-    table = like(joined, {
-        **{name: ([row[i] for row in rows], nw.String) for i, name in enumerate((*KEYS, "flag_unit"))},
-        "times": ([_line(*row)[0] for row in rows], nw.Float64),
-        "plus": ([_line(*row)[1] for row in rows], nw.Float64),
-    })  # fmt: skip
-    same = nw.col("flag_unit") == nw.col("unit")
-    times = nw.when(same).then(nw.lit(1.0)).otherwise(nw.col("times"))
-    plus = nw.when(same).then(nw.lit(0.0)).otherwise(nw.col("plus"))
-    return joined.join(table, on=[*KEYS, "flag_unit"], how="left").with_columns(
-        flag_x=nw.col("flag_x") * times + plus, flag_uln=nw.col("flag_uln") * times + plus
-    )
-
-
-def _line(test: str, spec: str, unit: str, source: str) -> tuple[float | None, float | None]:
-    """Factor and shift from *source* to *unit*; None where there are none."""
-    analyte = grading.resolve(test, spec, unit)
-    if isinstance(analyte, str):
-        return None, None
-    try:
-        times, plus = units.line(analyte, source, unit)
-    except units.UnknownUnit:
-        return None, None
-    return float(times), float(plus)
+UNKNOWN_DAY = -1 << 31

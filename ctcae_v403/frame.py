@@ -1,245 +1,463 @@
-"""Grades a table of laboratory results: the same rows of ``rules`` as the reference, for files and studies.
+"""Grades tables of results, whole or in parts: the same rows of ``rules`` as the reference, at the speed of memory.
 
-Results are partitioned by test, specimen and unit, so that a rung is one comparison of a contiguous column
-with a constant or a limit in the unit of the result, and strings are looked up once per distinct value.
-Input columns pass through untouched and in order. Authority and meaning: ``grading``; shape of the answer:
-``OUTPUT``.
+``Grader`` reads a table twice: ``learn`` finds what grades refer to outside their own row (baselines, and results of the
+same day), ``grade`` decides. A part is read into columns (``columns``), decided (``kernel``, by the tables of ``plan``)
+and told in words, each made once per distinct outcome. Input columns pass through untouched and in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import narwhals as nw
+import numpy as np
+import polars as pl
 
-from ctcae_v403 import columns, grading, rules, units
-from ctcae_v403.columns import KEYS, NONE, Columns, ColumnsError
-from ctcae_v403.expressions import CODE, FLAG_BITS, PASSING, STANDING, decide, decide_qualified
-from ctcae_v403.grading import FLOOR_REASONS, REASONS
-from ctcae_v403.rules import Fitted, Policy
-from ctcae_v403.units import Analyte
+from ctcae_v403 import columns, grading, kernel, sameday
+from ctcae_v403.columns import Columns, ColumnsError
+from ctcae_v403.kernel import NONE, Baselines, Results, Rows
+from ctcae_v403.plan import Key, Plan
+from ctcae_v403.rules import Policy
 
-__all__ = ["OUTPUT", "ColumnsError", "grade_frame"]
+__all__ = ["OUTPUT", "Codes", "ColumnsError", "Grader", "grade_codes", "grade_frame"]
 
-OUTPUT = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS")
-OUTCOME = ("slot", "arm", "code", "mask")  # what the words of a result depend on
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """One ladder in one unit; ``order``: its place among all ladders; ``note``: the calcium correction."""
-
-    fitted: Fitted
-    order: int
-    note: str
+WORDS = {"ATOXDSC": pl.String, "ATOXDIR": pl.String, "ATOXGR": pl.Int64, "REASON": pl.String, "CRITERION": pl.String,
+         "BASIS": pl.String, "FLAGS": pl.String}  # fmt: skip
+OUTPUT = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS", "WORSENED", "R2A1HI", "R2BASE")
+PART = 1 << 18  # rows decided at a time by one thread
+_NONE, _NOTHING = np.zeros(1, np.int64), np.zeros(1)
+_NO_BASELINES = Baselines(_NONE, _NONE, _NONE, _NOTHING, _NOTHING, _NONE, _NONE, _NONE)
 
 
-def grade_frame(frame: Any, policy: str | Mapping[str, str] | Policy | None = "standard") -> Any:
-    """Grades every row of *frame*: polars, or any eager frame, or lazy one that collects, that narwhals
-    knows.
+class Codes(NamedTuple):
+    """Grades as arrays, one entry per row and term, in the order of the rows. ``start``: where the entries of each row
+    begin (one more than rows); ``grade``: −1 where there is none; ``reason``: index in REASONS, or 15; ``outcome``: term,
+    criterion, reason and flags as one number, for ``Plan.outcome``; ``base``: grade of the baseline, −1 for none.
+    """
 
-    Returns a frame of the same kind: ``ROW`` (Int64, from 1), the input columns, then ``OUTPUT``: ATOXGR
-    and BTOXGR Int64, the others strings; null where empty. One row per input row and applicable term, in
-    input order; a row that grades nothing comes once. An input column named as one of ours comes as
-    ``<name>_INPUT``.
+    start: Any
+    grade: Any
+    reason: Any
+    outcome: Any
+    base: Any
+
+
+def grade_frame(frame: Any, policy: str | Mapping[str, str] | Policy | None = "standard", beside: Sequence[Any] = ()) -> Any:
+    """Grades every row of *frame*: polars, or any frame that narwhals knows; a PySpark one on its cluster.
+
+    *beside*: further tables of the same subjects, from which come the baselines and the results of the same day that a grade
+    asks for (temperature for febrile neutropenia, from VS). Returns a frame of the same kind: ``ROW`` (Int64, from 1), the
+    input columns, then ``OUTPUT``: ATOXGR and BTOXGR Int64, R2A1HI and R2BASE Float64, the others strings; null where empty.
+    One row per input row and applicable term, in input order; a row that grades nothing comes once. An input column named as
+    one of ours comes as ``<name>_INPUT``.
 
     Raises ``ColumnsError`` where test or result columns are missing, ``ValueError`` for an unknown policy.
     """
-    settled = Policy.of(policy)
     given = nw.from_native(frame)
-    data: nw.DataFrame[Any] = given.collect() if isinstance(given, nw.LazyFrame) else given
-    roles = columns.detect(data.columns)
-    core = columns.with_baselines(columns.readings(data, roles))
-    albumin = _albumin(core) if settled.calcium == "corrected" else None
-    # a BASE whose own row is not here is graded by the limits of the row, as a row of its own
-    alone = core.filter(~nw.col("base").is_null() & nw.col("base_row").is_null())
-    slots: list[_Slot] = []
-    parts: list[nw.DataFrame[Any]] = []
-    for piece in (core, _as_rows(alone)):
-        for key, part in piece.group_by(*KEYS) if len(piece) else ():
-            test, spec, unit = (str(word) for word in key)
-            parts += _grade_part(part, (test, spec, unit), data, roles, albumin, settled, slots)
-    results = nw.concat(parts) if parts else _ungraded(core, 0)
-    graded = (
-        _with_baseline_grades(_explained(results, slots), core).filter(nw.col("row") > 0).sort("row", "order")
-    )
-    passed = data.rename({name: f"{name}_INPUT" for name in data.columns if name in ("ROW", *OUTPUT)})
-    passed = passed[(graded["row"] - 1).to_numpy()]
-    answer = nw.concat([graded.select(ROW="row"), passed, graded.select(*OUTPUT)], how="horizontal")
+    if given.implementation.is_pyspark():
+        from ctcae_v403 import spark
+
+        return spark.grade_frame(frame, policy)
+    eager = given.collect() if isinstance(given, nw.LazyFrame) else given
+    data = eager.to_polars()
+    grader = Grader(data.columns, policy)
+    for other in beside:
+        side = nw.from_native(other)
+        grader.learn_beside((side.collect() if isinstance(side, nw.LazyFrame) else side).to_polars())
+    parts = _parts(data)
+    for first, part in parts:
+        grader.learn(part, first)
+    grader.settle()
+    graded = pl.concat(list(_each(lambda numbered: grader.grade(numbered[1], numbered[0]), parts)))
+    if given.implementation.is_polars():
+        return graded.lazy() if isinstance(given, nw.LazyFrame) else graded
+    answer = nw.from_arrow(graded.to_arrow(), backend=given.implementation)
     return (answer.lazy() if isinstance(given, nw.LazyFrame) else answer).to_native()
 
 
-def _as_rows(alone: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    return alone.with_columns(
-        row=nw.lit(0) - nw.col("row"), x=nw.col("base"), q=nw.lit(0).cast(nw.Int64),
-        why=nw.lit(NONE).cast(nw.Int64), at_base=nw.lit(True),
-    )  # fmt: skip
+def grade_codes(frame: pl.DataFrame, policy: str | Mapping[str, str] | Policy | None = "standard",
+                with_base: bool = True) -> tuple[Codes, Plan]:  # fmt: skip
+    """The grades of *frame* as arrays, without words: for those who count rather than read."""
+    grader = Grader(frame.columns, policy)
+    parts = _parts(frame)
+    if with_base:
+        for first, part in parts:
+            grader.learn(part, first)
+        grader.settle()
+    read = list(_each(lambda numbered: grader._read(numbered[1]), parts))
+    tables = grader.plan.tables()
+    counts = [grader.plan.widths()[rows.key] for rows in read]
+    start = np.zeros(len(frame) + 1, np.int64)
+    np.cumsum(np.concatenate(counts) if counts else start[1:], out=start[1:])
+    results = _room(int(start[-1]), with_limits=False)
+    ends = np.cumsum([len(rows.key) for rows in read]).tolist()
+    list(_each(lambda job: grader._decide(job[0], tables, int(start[job[1] - len(job[0].key)]), results, with_base),
+               list(zip(read, ends, strict=True))))  # fmt: skip
+    return Codes(start, results.grade, results.reason, results.outcome, results.base), grader.plan
 
 
-def _grade_part(
-    part: nw.DataFrame[Any], key: tuple[str, str, str], data: nw.DataFrame[Any], roles: Columns,
-    albumin: nw.DataFrame[Any] | None, policy: Policy, slots: list[_Slot],
-) -> Iterator[nw.DataFrame[Any]]:  # fmt: skip
-    """The results of one test, specimen and unit; appends a slot per ladder."""
-    test, spec, unit = key
-    analyte = grading.resolve(test, spec, unit)
-    if isinstance(analyte, str):
-        yield _ungraded(part, CODE[analyte])
-        return
-    if analyte.scale and (part["row"] < 0).any():
-        return  # a BASE is a number; a dipstick's is a word
-    if analyte.scale:
-        part = _reread(part, analyte, data, roles)
-    part, note = _corrected(part, analyte, unit, albumin, policy)
-    assume = policy.fasting == "assume_fasting"
-    if analyte.fasting:
-        part = part.with_columns(fasting=nw.lit(True))
-    lost = part.filter(nw.col("why") != NONE)
-    plain = part.filter((nw.col("why") == NONE) & (nw.col("q") == 0)) if _odd(part) else part
-    ranged = part.filter((nw.col("why") == NONE) & (nw.col("q") != 0))
-    for ladder in rules.ladders_of(analyte):
-        fitted = rules.fit(ladder, analyte, unit or None, policy)
-        slot = nw.lit(len(slots)).cast(nw.Int64).alias("slot")
-        slots.append(_Slot(fitted, rules.ladders().index(ladder), note))
-        if len(lost):
-            yield _ungraded(lost, "why").with_columns(slot)
-        if len(ranged):
-            yield decide_qualified(ranged, fitted, assume, policy).with_columns(slot)
-        if len(plain):
-            yield decide(plain, fitted, assume, policy).with_columns(slot)
+def _parts(frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
+    return [(first, frame.slice(first, PART)) for first in range(0, max(1, len(frame)), PART)]
 
 
-def _odd(part: nw.DataFrame[Any]) -> bool:
-    return bool((part["why"] != NONE).any() or (part["q"] != 0).any())
+def _each(job: Any, of: Sequence[Any]) -> Iterator[Any]:
+    """*job* of each, in order, on every core."""
+    if len(of) == 1:
+        return iter([job(of[0])])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return iter(list(pool.map(job, of)))
 
 
-def _ungraded(part: nw.DataFrame[Any], code: int | str) -> nw.DataFrame[Any]:
-    number = nw.col(code) if isinstance(code, str) else nw.lit(code)
-    return part.select(
-        "row", nw.lit(-1).cast(nw.Int64).alias("arm"), number.cast(nw.Int64).alias("code"),
-        nw.lit(0).cast(nw.Int64).alias("mask"), nw.lit(0.0).alias("limit"),
-        nw.lit(-1).cast(nw.Int64).alias("slot"),
-    )  # fmt: skip
+def _room(n: int, with_limits: bool) -> Results:
+    return Results(np.empty(n, np.int8), np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n, np.int8),
+                   np.empty(n if with_limits else 0))  # fmt: skip
 
 
-def _reread(
-    part: nw.DataFrame[Any], analyte: Analyte, data: nw.DataFrame[Any], roles: Columns
-) -> nw.DataFrame[Any]:
-    """Results reported in words (a dipstick's plus signs), from the first text column that has one."""
-    at = (part["row"] - 1).to_numpy()
-    words = data[at].select(
-        nw.coalesce(*(nw.when(nw.col(name).cast(nw.String) != "").then(nw.col(name).cast(nw.String))
-                      for name in roles.texts)).alias("words")
-    )["words"]  # fmt: skip
-    read = columns.parse(words, lambda word: grading.read_number(word, analyte))
-    return part.with_columns(read["x"], read["q"], read["why"])
+@dataclass
+class _Vocabulary:
+    """The words of the outcomes met so far, one list a column; ``table`` finds the place of an outcome."""
+
+    plan: Plan
+    table: Any = field(default_factory=lambda: np.full(1 << 12, -1, np.int64))
+    packed: Any = field(default_factory=lambda: np.zeros(1 << 11, np.int64))
+    limit: Any = field(default_factory=lambda: np.zeros(1 << 11))
+    count: Any = field(default_factory=lambda: np.zeros(1, np.int64))
+    told: list[Any] = field(default_factory=list)
+    series: dict[str, pl.Series] = field(default_factory=dict)
+
+    def places(self, results: Results) -> Any:
+        """The place of each outcome among ``words``."""
+        found = np.empty(len(results.outcome), np.uint32)
+        at = 0
+        while True:
+            at = kernel.find_outcomes(results.outcome, results.limit, at, self.table, self.packed, self.limit, self.count, found)
+            if at == len(found):
+                break
+            self._grow()
+        new = range(len(self.told), int(self.count[0]))
+        self.told += [self.plan.outcome(int(self.packed[i]), float(self.limit[i])) for i in new]
+        if new or not self.series:
+            columns_ = zip(*self.told, strict=True) if self.told else ([] for _ in WORDS)
+            self.series = {name: pl.Series(name, list(column), kind)
+                           for (name, kind), column in zip(WORDS.items(), columns_, strict=True)}  # fmt: skip
+        return found
+
+    def _grow(self) -> None:
+        n = len(self.packed)
+        self.packed = np.concatenate([self.packed, np.zeros(n, np.int64)])
+        self.limit = np.concatenate([self.limit, np.zeros(n)])
+        self.table = np.full(4 * n, -1, np.int64)
+        kernel.index_outcomes(self.table, self.packed, self.limit, int(self.count[0]))
 
 
-def _albumin(core: nw.DataFrame[Any]) -> nw.DataFrame[Any] | None:
-    """Albumin in g/dL by study, subject and day: the last of the day. None where there is none."""
-    usable = core.filter((nw.col("why") == NONE) & (nw.col("q") == 0))
-    pieces: list[nw.DataFrame[Any]] = []
-    for test, spec, unit in core.select(*KEYS).unique().iter_rows():
-        analyte = grading.resolve(test, spec, unit)
-        if isinstance(analyte, str) or analyte.name != "albumin":
-            continue
-        try:
-            times = float(units.factor(analyte, unit, "g/dL"))
-        except units.UnknownUnit:
-            continue
-        own = (nw.col("test") == test) & (nw.col("spec") == spec) & (nw.col("unit") == unit)
-        pieces.append(
-            usable.filter(own).select("study", "subject", "row", day=_day(), albumin=nw.col("x") * times)
+class Grader:
+    """Grades a table in parts of the same *names*: ``learn`` every part, ``settle``, then ``grade`` every part."""
+
+    def __init__(self, names: Sequence[str], policy: str | Mapping[str, str] | Policy | None = "standard") -> None:
+        self.plan = Plan(Policy.of(policy))
+        self.roles = columns.detect(names)
+        self._renamed = {name: f"{name}_INPUT" for name in names if name in ("ROW", *OUTPUT)}
+        self._subjects = pl.Categories.random()
+        self._kept = pl.Series([""], dtype=pl.Categorical(self._subjects))  # while a column lives, numbers stay what they are
+        self._study: str | None = None
+        self._flagged: list[tuple[pl.DataFrame, Columns]] = []
+        self._baselines = _NO_BASELINES
+        self._same_day = sameday.SameDay(self.plan)
+        self._spare: list[_Vocabulary] = []
+
+    # --- what grades refer to outside their own row
+
+    def learn(self, part: pl.DataFrame, first: int = 0) -> None:
+        """Takes from *part*, whose first row is number *first* of the table, what grades refer to."""
+        self._learn(part, first, self.roles)
+
+    def learn_beside(self, table: pl.DataFrame) -> None:
+        """Takes the same from another table of the same subjects. Raises ``ColumnsError``."""
+        self._learn(table, 0, columns.detect(table.columns))
+
+    def _learn(self, part: pl.DataFrame, first: int, roles: Columns) -> None:
+        keys, _ = self._keys(part, roles)
+        if roles.subject is None:
+            return
+        wanted = self._same_day.wanted(self.plan)[keys] if roles.date else np.zeros(len(keys), np.bool_)
+        at_base = _any_yes(part, roles)
+        if wanted.any():
+            rows = np.flatnonzero(wanted)
+            some = part[rows]
+            read = columns.values(some, roles)
+            base = columns.plain_numbers(some[roles.base]) if roles.base else np.full(len(rows), np.nan)
+            subject, day = self._people(some, roles), columns.days(some[roles.date or ""])
+            self._same_day.add(self.plan, keys[rows], subject, day, read.plain(), base, rows + first)
+        if at_base is not None and at_base.any():
+            rows = np.flatnonzero(at_base)
+            some = part[rows]
+            read = columns.values(some, roles)
+            usable = (read.why == NONE) & (read.qualifier == 0)
+            rows, some = rows[usable], some.filter(pl.Series(usable))
+            date = some[roles.date].cast(pl.String).fill_null("") if roles.date else pl.Series([""] * len(some))
+            flagged = some.select(roles.used()).with_columns(
+                __subject=pl.Series(self._people(some, roles)), __place=pl.Series(self.plan.places()[keys[rows]]), __date=date,
+                __row=pl.Series(rows + first),
+            )  # fmt: skip
+            self._flagged.append((_last(flagged), roles))
+
+    def settle(self) -> None:
+        """Ends ``learn``: the last flagged usable result of each subject, test and specimen is its baseline."""
+        kept = []
+        for used in {roles for _, roles in self._flagged}:
+            kept.append((_last(pl.concat([frame for frame, roles in self._flagged if roles == used])), used))
+        self._flagged = []
+        self._baselines = self._graded_baselines(kept)
+        self._same_day.settle(self._baselines, self.plan)
+
+    def _graded_baselines(self, kept: list[tuple[pl.DataFrame, Columns]]) -> Baselines:
+        made = []
+        self._same_day.settle(_NO_BASELINES, self.plan)
+        for flagged, roles in kept:
+            if flagged.is_empty():
+                continue
+            rows = self._read(flagged, roles, baselines=False)
+            counts = self.plan.widths()[rows.key]
+            results = _room(int(counts.sum()), with_limits=False)
+            self._decide(rows, self.plan.tables(), 0, results, with_base=False, baselines=False)
+            made.append((flagged["__subject"].to_numpy(), flagged["__place"].to_numpy(), rows, counts, results))
+        if not made:
+            return _NO_BASELINES
+        subject, place, key, x, uln, counts = (
+            np.concatenate([np.asarray(part) for part in column])
+            for column in zip(*((s, p, r.key, r.x, r.uln, c) for s, p, r, c, _ in made), strict=True)
         )
-    if not pieces:
-        return None
-    dated = nw.concat(pieces).filter(nw.col("day").str.len_chars() == len("2026-01-31")).sort("row")
-    return dated.unique(["study", "subject", "day"], keep="last").drop("row")
+        outcome = np.concatenate([results.outcome for *_, results in made])
+        grade = np.concatenate([results.grade for *_, results in made])
+        order = np.argsort(subject, kind="stable")
+        before = np.concatenate([[0], np.cumsum(counts)])
+        spread = np.concatenate([np.arange(before[i], before[i + 1]) for i in order]) if len(order) else order
+        start = np.searchsorted(subject[order], np.arange(int(subject.max()) + 2))
+        return Baselines(
+            start.astype(np.int64), place[order].astype(np.int64), key[order].astype(np.int64), x[order], uln[order],
+            np.concatenate([[0], np.cumsum(counts[order])]).astype(np.int64),
+            self.plan.ladders(outcome[spread]), grade[spread].astype(np.int64),
+        )  # fmt: skip
+
+    # --- deciding
+
+    def grade(self, part: pl.DataFrame, first: int = 0) -> pl.DataFrame:
+        """The graded rows of *part*, whose first row is number *first* of the table: ``ROW``, its columns, ``OUTPUT``."""
+        rows = self._read(part)
+        counts = self.plan.widths()[rows.key]
+        results = _room(int(counts.sum()), with_limits=True)
+        used = np.empty(len(part))
+        self._decide(rows, self.plan.tables(), 0, results, with_base=True, used=used)
+        repeat = np.repeat(np.arange(len(part), dtype=np.uint32), counts)
+        vocabulary = self._spare.pop() if self._spare else _Vocabulary(self.plan)
+        places = pl.Series(vocabulary.places(results))
+        said = {name: series.gather(places) for name, series in vocabulary.series.items()}
+        self._spare.append(vocabulary)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            usable = (rows.why == NONE) & (rows.qualifier == 0)
+            ratios = [np.where(usable & (of > 0), rows.x / of, np.nan) for of in (rows.uln, used)]
+        base = pl.Series(results.base)
+        said["BTOXGR"] = pl.select(pl.when(base >= 0).then(base.cast(pl.Int64))).to_series()
+        worse, level = results.grade > results.base, results.grade
+        word = np.where(level < 0, 0, np.where(level == 0, 1, np.where(results.base < 0, 0, 1 + worse)))
+        said["WORSENED"] = pl.Series([None, "N", "Y"], dtype=pl.String).gather(pl.Series(word.astype(np.uint32)))
+        for name, ratio in zip(("R2A1HI", "R2BASE"), ratios, strict=True):
+            said[name] = pl.Series(ratio).fill_nan(None).round_sig_figs(6).gather(pl.Series(repeat))
+        answer = part.rename({name: new for name, new in self._renamed.items() if name in part.columns})[repeat]
+        row = pl.Series("ROW", repeat.astype(np.int64) + (first + 1))
+        return answer.insert_column(0, row).with_columns(said[name].alias(name) for name in OUTPUT)
+
+    def _decide(self, rows: Rows, tables: tuple[Any, ...], at: int, results: Results, with_base: bool, baselines: bool = True,
+                used: Any = None) -> None:  # fmt: skip
+        tile, n_keys = kernel.TILE, len(tables[0])
+        kernel.grade_rows(
+            0, len(rows.key), at, *tables, rows, self._baselines if baselines else _NO_BASELINES,
+            self.plan.policy.same_band == "higher", with_base, results, np.empty(0) if used is None else used,
+            np.empty((8, tile)), np.empty((16, tile), np.int64), np.zeros((2, n_keys), np.int64),
+        )  # fmt: skip
+
+    # --- reading
+
+    def _keys(self, part: pl.DataFrame, roles: Columns) -> tuple[Any, list[int]]:
+        """The number in the plan of what each row is of (int32), and the numbers met."""
+        of = [columns.words(part[name]) for name in (roles.test, roles.specimen, roles.unit) if name]
+        joint = np.zeros(len(part), np.int64)
+        for column in of:
+            joint = joint * len(column.distinct) + column.codes if len(column.distinct) > 1 else joint
+        met = np.flatnonzero(np.bincount(joint, minlength=1)) if len(part) else joint
+        number = np.zeros(int(met.max()) + 1 if len(met) else 1, np.int32)
+        for each in met.tolist():
+            found, rest = {}, each
+            for name, column in reversed(list(zip((n for n in (roles.test, roles.specimen, roles.unit) if n), of, strict=True))):
+                rest, at = divmod(rest, len(column.distinct))
+                found[name] = column.distinct[at]
+            word = [found.get(name, "") if name else "" for name in (roles.test, roles.specimen, roles.unit)]
+            number[each] = self.plan.number(Key(word[0], word[1], word[2]))
+        return number[joint], sorted(set(number[met].tolist()))
+
+    def _people(self, part: pl.DataFrame, roles: Columns) -> Any:
+        """A number for each subject of each study (int32), −1 where there is no subject."""
+        if roles.subject is None:
+            return np.full(len(part), -1, np.int32)
+        subject = part[roles.subject]
+        if roles.study is not None:
+            study = columns.words(part[roles.study])
+            if self._study is None and len(study.codes):
+                self._study = study.distinct[study.codes[0]]
+            if study.distinct != [self._study]:  # the same subject number in another study is another person
+                own = pl.Series(np.array([word == self._study for word in study.distinct])[study.codes])
+                named = pl.select(
+                    pl.when(own).then(subject.cast(pl.String))
+                    .otherwise(part[roles.study].cast(pl.String).fill_null("") + "\x1f" + subject.cast(pl.String))
+                )  # fmt: skip
+                subject = named.to_series()
+        if not isinstance(subject.dtype, pl.Categorical | pl.Enum):
+            codes = subject.cast(pl.String).fill_null("").cast(pl.Categorical(self._subjects)).to_physical()
+            return codes.to_numpy().astype(np.int32)
+        known = columns.words(subject)
+        numbers = pl.Series(known.distinct).cast(pl.Categorical(self._subjects)).to_physical().to_numpy()
+        return numbers.astype(np.int32)[known.codes]
+
+    def _read(self, part: pl.DataFrame, roles: Columns | None = None, baselines: bool = True) -> Rows:
+        roles = roles or self.roles
+        n = len(part)
+        keys, met = self._keys(part, roles)
+        x, qualifier, why = columns.values(part, roles)
+        for number in met:
+            analyte = self.plan.analytes[number]
+            if analyte is not None and analyte.scale:
+                at = np.flatnonzero(keys == number)
+                x, qualifier, why = x.copy(), qualifier.copy(), why.copy()
+                x[at], qualifier[at], why[at] = columns.on_scale(part[at], roles, analyte)
+        if any(self._pairs(number) for number in met):
+            keys, x, qualifier, why = self._worse(part, roles, keys, x, qualifier, why)
+            met = sorted(set(keys.tolist()))
+        below = x < 0
+        if below.any():
+            below &= ~self.plan.signed()[keys] & (why == NONE)
+            why = np.where(below, columns.NOT_NUMERIC, why).astype(np.int8)
+        uln, lln, base, ceiling = (
+            columns.plain_numbers(part[name] if name else None) for name in (roles.uln, roles.lln, roles.base, roles.base_uln)
+        )
+        rows = Rows(
+            key=keys, x=x, qualifier=qualifier, why=why, uln=_limits(uln, n), lln=_limits(lln, n), base=base, ceiling=ceiling,
+            situation=self._situations(part, roles, n), subject=np.empty(0, np.int32), other=np.empty(0),
+            other_base=np.empty(0),
+        )  # fmt: skip
+        depends = roles.subject is not None and self._same_day.depends(met, self.plan)
+        if depends or (baselines and len(self._baselines.start) > 1):
+            rows = rows._replace(subject=self._people(part, roles))
+        if depends or roles.age or roles.sex:
+            rows = self._same_day.applied(rows, part, roles, self.plan, met)
+        return Rows(*(_sealed(column) for column in rows))
+
+    def _pairs(self, number: int) -> tuple[str, ...]:
+        """The two analytes that a result of the key holds, if it holds two."""
+        key = self.plan.keys[number]
+        analyte = grading.resolve(key.test, key.specimen, key.unit)
+        return () if isinstance(analyte, str) else analyte.pair
+
+    def _worse(self, part: pl.DataFrame, roles: Columns, keys: Any, x: Any, qualifier: Any, why: Any) -> tuple[Any, ...]:
+        """Results that are pairs (``150/95``) as the worse of the two: the key of that one, and its number."""
+        keys, x, qualifier, why = keys.copy(), x.copy(), qualifier.copy(), why.copy()
+        for number in sorted(set(keys.tolist())):
+            pair = self._pairs(number)
+            if not pair:
+                continue
+            at = np.flatnonzero(keys == number)
+            key = self.plan.keys[number]
+            text = columns.words(columns.first_text(part[at], roles))
+            drugs = np.zeros(len(at), np.int64)
+            if roles.antihypertensives:
+                counted = columns.words(part[roles.antihypertensives][at])
+                drugs = counted.map(lambda word: int(np.clip(_drugs(word), 0, 2)), np.int64)
+            for n_drugs in set(drugs.tolist()):
+                own = drugs == n_drugs
+                worse = [
+                    grading.grade(key.test, word, key.unit, specimen=key.specimen, n_antihypertensives=n_drugs,
+                                  policy=self.plan.policy)[0].case
+                    for word in text.distinct
+                ]  # fmt: skip
+                names = [case.analyte.name if case and case.analyte else pair[0] for case in worse]
+                said = [columns.coded(grading.read_number(case.value if case else None)) for case in worse]
+                numbers = np.array([self.plan.number(key._replace(part=name)) for name in names], np.int32)
+                keys[at[own]] = numbers[text.codes[own]]
+                for column, found in zip((x, qualifier, why), zip(*said, strict=True), strict=True):
+                    column[at[own]] = np.array(found, column.dtype)[text.codes[own]]
+        return keys, x, qualifier, why
+
+    def _situations(self, part: pl.DataFrame, roles: Columns, n: int) -> Any:
+        """What is known of each row beside its number: ``kernel`` contexts, two bits each (int32)."""
+        unknown = columns.UNKNOWN
+        always = unknown << 2 * kernel.FEBRILE | unknown << 2 * kernel.HEMOGLOBIN_FELL
+        said: list[Any] = []
+        assumed = 1 if self.plan.policy.fasting == "assume_fasting" else unknown
+        # not fasting is as good as not known: only a fasting value has grades 1 and 2
+        fasting = {0: unknown, 1: 1, unknown: assumed}
+        if roles.fasting:
+            words = columns.words(part[roles.fasting])
+            said.append(words.map(lambda word: fasting[columns.state(word)] << 2 * kernel.FASTING, np.int32))
+        else:
+            always |= assumed << 2 * kernel.FASTING
+        if roles.anticoagulated:
+            words = columns.words(part[roles.anticoagulated])
+            said.append(words.map(lambda word: columns.state(word) << 2 * kernel.ANTICOAGULATED, np.int32))
+        else:
+            always |= unknown << 2 * kernel.ANTICOAGULATED
+        if roles.antihypertensives:
+            words = columns.words(part[roles.antihypertensives])
+            said.append(words.map(lambda word: (_drugs(word) >= 1) << 2 * kernel.ANTIHYPERTENSIVE, np.int32))
+            said.append(words.map(lambda word: (_drugs(word) >= 2) << 2 * kernel.ANTIHYPERTENSIVES, np.int32))
+        if roles.age:
+            age = columns.plain_numbers(part[roles.age])
+            adult = np.where(np.isnan(age), np.int32(unknown), (age >= grading.ADULT_FROM).astype(np.int32))
+            said.append(adult << 2 * kernel.ADULT)
+        else:
+            always |= unknown << 2 * kernel.ADULT
+        at_base = _any_yes(part, roles)
+        if at_base is not None:
+            said.append(at_base.astype(np.int32) * kernel.AT_BASELINE)
+        found = np.full(n, always, np.int32)
+        for states in said:
+            found |= states
+        return found
 
 
-def _day() -> nw.Expr:
-    return nw.col("date").str.slice(0, len("2026-01-31"))
+def _limits(limits: Any, n: int) -> Any:
+    """Normal limits, NaN where there is none; none is below zero."""
+    if not len(limits):
+        return np.full(n, np.nan)
+    return np.where(limits < 0, np.nan, limits) if (limits < 0).any() else limits
 
 
-def _corrected(
-    part: nw.DataFrame[Any], analyte: Analyte, unit: str, albumin: nw.DataFrame[Any] | None, policy: Policy
-) -> tuple[nw.DataFrame[Any], str]:
-    """Calcium with the albumin of its day; ``corrected`` says where. Qualified values stay."""
-    slope = grading.calcium_slope(analyte, unit, "g/dL", policy) if albumin is not None else None
-    if slope is None or albumin is None:
-        return part.with_columns(corrected=nw.lit(False)), ""
-    per_albumin, intercept, note = slope
-    joined = part.with_columns(day=_day()).join(albumin, on=["study", "subject", "day"], how="left")
-    applies = (
-        ~nw.col("albumin").is_null() & (nw.col("why") == NONE) & (nw.col("q") == 0) & (nw.col("row") > 0)
-    )
-    shifted = nw.col("x") + float(intercept) - float(per_albumin) * nw.col("albumin")
-    return joined.with_columns(
-        x=nw.when(applies).then(shifted).otherwise(nw.col("x")), corrected=applies
-    ), note
+def _sealed(column: Any) -> Any:
+    """The same, not to be written to: of one kind, whether it is ours or the table's."""
+    column = np.ascontiguousarray(column).view()
+    column.flags.writeable = False
+    return column
 
 
-def _explained(results: nw.DataFrame[Any], slots: list[_Slot]) -> nw.DataFrame[Any]:
-    """The words of each result, made once per distinct outcome."""
-    kinds = list(results.select(*OUTCOME).unique().iter_rows())
-    words = [_words(slots, *kind) for kind in kinds]
-    names = {"ATOXDSC": nw.String, "ATOXDIR": nw.String, "ATOXGR": nw.Int64, "REASON": nw.String,
-             "BASIS": nw.String, "FLAGS": nw.String, "order": nw.Int64}  # fmt: skip
-    table = columns.like(results, {
-        **{key: ([kind[i] for kind in kinds], nw.Int64) for i, key in enumerate(OUTCOME)},
-        **{name: ([row[name] for row in words], kind) for name, kind in names.items()},
-    })  # fmt: skip
-    bounds = list(results.filter(nw.col("arm") >= 0).select("slot", "arm", "limit").unique().iter_rows())
-    criteria = columns.like(results, {
-        **{key: ([bound[i] for bound in bounds], kind)
-           for i, (key, kind) in enumerate((("slot", nw.Int64), ("arm", nw.Int64), ("limit", nw.Float64)))},
-        "CRITERION": ([_criterion(slots, *bound) for bound in bounds], nw.String),
-    })  # fmt: skip
-    return (
-        results.join(table, on=[*OUTCOME], how="left")
-        .join(criteria, on=["slot", "arm", "limit"], how="left")
-        .with_columns(CRITERION=nw.when(~nw.col("ATOXGR").is_null()).then(nw.col("CRITERION")))
-    )
+def _drugs(word: str) -> float:
+    """Number of drugs: itself, or at least one for Y; none where it is not known."""
+    try:
+        return float(word)
+    except ValueError:
+        return float(columns.state(word) == 1)
 
 
-def _criterion(slots: list[_Slot], slot: int, arm: int, limit: float) -> str:
-    fired = slots[slot].fitted.arms[arm]
-    return fired.text(None if fired.rung.basis == "absolute" else grading.limit(limit))
+def _any_yes(part: pl.DataFrame, roles: Columns) -> Any:
+    """Rows flagged as baseline; None where the table has no such flag."""
+    found = None
+    for name in roles.flags:
+        yes = columns.words(part[name]).map(lambda word: columns.state(word) == 1, np.bool_)
+        found = yes if found is None else found | yes
+    return found
 
 
-def _words(slots: list[_Slot], slot: int, arm: int, code: int, mask: int) -> dict[str, Any]:
-    """What one outcome is called; the same flags in the same order as ``grading.decide``."""
-    blank: dict[str, Any] = dict.fromkeys(("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "BASIS", "FLAGS"))
-    if slot < 0:
-        return {**blank, "REASON": REASONS[code], "order": 0}
-    kind = slots[slot]
-    fired = kind.fitted.arms[arm] if arm >= 0 else None
-    reason = None if code == NONE else REASONS[code]
-    said = [flag for place, flag in enumerate(FLAG_BITS) if mask & 1 << place]
-    graded = reason is None or (fired is not None and reason in FLOOR_REASONS)
-    flags = [flag for flag in said if flag in STANDING]
-    if graded:
-        flags += ["floor", reason.lower()] if reason else []
-        flags += [flag for flag in said if flag in PASSING]
-        flags += [flag for flag in (fired.rung.flags if fired else ()) if flag not in flags]
-    if "calcium_corrected" in said:
-        flags.append(kind.note)
-    return {
-        "ATOXDSC": kind.fitted.ladder.term,
-        "ATOXDIR": kind.fitted.ladder.direction,
-        "ATOXGR": (fired.rung.grade if fired else 0) if graded else None,
-        "REASON": None if graded else reason,
-        "BASIS": fired.rung.basis if graded and fired else None,
-        "FLAGS": ";".join(flags) or None,
-        "order": kind.order,
-    }
+def _last(flagged: pl.DataFrame) -> pl.DataFrame:
+    return flagged.sort("__date", "__row").unique(["__subject", "__place"], keep="last", maintain_order=True)
 
-
-def _with_baseline_grades(graded: nw.DataFrame[Any], core: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """BTOXGR: the grade, for the same term, of the subject's baseline row (or of BASE, kept as row −n)."""
-    at = core.select("row", at=nw.coalesce(nw.col("base_row"), nw.lit(0) - nw.col("row")))
-    wanted = at.select(row="at").unique()
-    known = graded.join(wanted, on="row", how="semi").select(at="row", order="order", BTOXGR="ATOXGR")
-    return graded.join(at, on="row", how="left").join(known, on=["at", "order"], how="left")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, not_the_same, print_json, stderr, stdout
+from safety_monitor.cli.terminal import DEFAULT_CONFIG, AsJson, ConfigPath, not_the_same, print_json, progress_bar, stderr, stdout
 
 
 def register(app: typer.Typer) -> None:
@@ -17,27 +17,34 @@ def register(app: typer.Typer) -> None:
 
 
 def grade_labs(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet: SDTM LB or ADaM ADLB.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet: SDTM LB, VS or EG, or ADaM ADLB.")],
     out: Annotated[Path, typer.Option("--out", help="CSV or Parquet to write.")],
     policy: Annotated[
         Literal["standard", "literal"], typer.Option(help="Reading of what the standard leaves open.")
     ] = "standard",
     engine: Annotated[Literal["polars", "spark"], typer.Option(help="spark: for a cluster; needs pyspark.")] = "polars",
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Further results of the same subjects, for what a grade asks of the same day (VS beside LB)."),
+    ] = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Grades a file of laboratory results by CTCAE v4.03, with the reason where there is no grade."""
+    """Grades a file of results by CTCAE v4.03, with the reason where there is no grade. Larger than memory will do."""
     from safety_monitor.workflow.grading import grade_file
 
     not_the_same(source, out)
-    tally = grade_file(source, out, policy=policy, engine=engine)
+    with progress_bar(hidden=as_json) as report:
+        tally = grade_file(source, out, policy=policy, engine=engine, beside=beside or (), progress=report)
     if as_json:
         print_json({"rows_in": tally.n_in, "rows_out": tally.n_out, "graded": tally.n_graded, "reasons": tally.reasons,
-                    "out": str(out)})  # fmt: skip
+                    "unread": tally.unread, "out": str(out)})  # fmt: skip
         return
     stdout.print(f"{tally.n_in} results, {tally.n_out} rows of result and term, {tally.n_graded} graded: {out}")
     for reason, count in tally.reasons.items():
         stdout.print(f"  {count} without a grade: {reason}")
+    for why in tally.unread:
+        stderr.print(f"  {why}", markup=False)
 
 
 def attribute(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -66,6 +67,23 @@ def refusals() -> tuple[type[Exception], ...]:
         Refusal, AttributionFileError, OfficialFileError, OSError, ProfileError, SettingsError, StoppingRuleError, StoreError,
         UnknownFinding, UnknownTerm, UnreadableFile,
     )  # fmt: skip
+
+
+@contextmanager
+def progress_bar(hidden: bool) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Shows what is being done and how far it is, on a terminal and for work that takes a second."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console(True), transient=True, disable=hidden or not _console(True).is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield report
 
 
 def not_the_same(source: Path, out: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctcae_v403 import grading, rules, units
-from ctcae_v403.frame import OUTPUT, ColumnsError, grade_frame
+from ctcae_v403.frame import OUTPUT, WORDS, ColumnsError, grade_frame
 from ctcae_v403.rules import Arm, Ladder, Policy
 from ctcae_v403.units import Analyte
 
@@ -236,7 +236,7 @@ def judged() -> Callable[[str], list[Case]]:
         policy = Policy.of(POLICIES[name])
         sample = cases if name in ("standard", "literal") else _in_first_unit(cases).gather_every(2)
         found: dict[int, list[Outcome]] = {}
-        shown = [column for column in OUTPUT if column != "BTOXGR"]
+        shown = [*WORDS]
         for number, *outcome in grade_frame(sample, policy).select("ROW", *shown).iter_rows():
             found.setdefault(number, []).append(tuple(outcome))
         rows = enumerate(sample.iter_rows(named=True), start=1)
@@ -291,7 +291,8 @@ VISITS = _lb(
 def test_one_row_per_input_row_and_term_in_input_order_with_the_input_untouched() -> None:
     graded = grade_frame(VISITS)
     assert graded.columns == ["ROW", *VISITS.columns, *OUTPUT]
-    kinds = {name: pl.Int64 if name in ("ATOXGR", "BTOXGR") else pl.String for name in OUTPUT}
+    kinds = dict.fromkeys(OUTPUT, pl.String) | dict.fromkeys(("ATOXGR", "BTOXGR"), pl.Int64)
+    kinds |= dict.fromkeys(("R2A1HI", "R2BASE"), pl.Float64)
     assert graded.schema == pl.Schema({"ROW": pl.Int64, **VISITS.schema, **kinds})
     assert graded.select("ROW", "ATOXDSC", "ATOXGR", "BTOXGR", "REASON").rows() == [
         (1, "Alanine aminotransferase increased", 1, 1, None),
