@@ -69,7 +69,7 @@ class Policy:
         if isinstance(settings, Policy):
             return settings
         chosen = {"preset": settings} if isinstance(settings, str) else dict(settings or {})
-        known = {name: get_args(kind) for name, kind in get_type_hints(cls).items()}
+        known = _switches()
         for name, value in chosen.items():
             _one_of(name, known, "lab_policy switch")
             _one_of(value, known[name], f"value of lab_policy {name}")
@@ -84,6 +84,12 @@ _PRESETS = {
     "standard": Policy(),
     "literal": Policy("literal", "cut_off", "as_printed", "as_reported", "higher", egfr="as_reported"),
 }
+
+
+@cache
+def _switches() -> dict[str, tuple[str, ...]]:
+    """The settings of each switch."""
+    return {name: get_args(kind) for name, kind in get_type_hints(Policy).items()}
 
 
 def _one_of(word: object, known: Any, what: str) -> None:
