@@ -25,8 +25,7 @@ from ctcae_v403.rules import Policy
 
 __all__ = ["OUTPUT", "Codes", "ColumnsError", "Grader", "grade_codes", "grade_frame"]
 
-WORDS = {"ATOXDSC": pl.String, "ATOXDIR": pl.String, "ATOXGR": pl.Int64, "REASON": pl.String, "CRITERION": pl.String,
-         "BASIS": pl.String, "FLAGS": pl.String}  # fmt: skip
+WORDS = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "FLAGS")  # as plan.Outcome has them
 OUTPUT = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS", "WORSENED", "R2A1HI", "R2BASE")
 PART = 1 << 18  # rows decided at a time by one thread
 _NONE, _NOTHING = np.zeros(1, np.int64), np.zeros(1)
@@ -122,6 +121,7 @@ class _Vocabulary:
     """The words of the outcomes met so far, one list a column; ``table`` finds the place of an outcome."""
 
     plan: Plan
+    text: Any
     table: Any = field(default_factory=lambda: np.full(1 << 12, -1, np.int64))
     packed: Any = field(default_factory=lambda: np.zeros(1 << 11, np.int64))
     limit: Any = field(default_factory=lambda: np.zeros(1 << 11))
@@ -141,9 +141,9 @@ class _Vocabulary:
         new = range(len(self.told), int(self.count[0]))
         self.told += [self.plan.outcome(int(self.packed[i]), float(self.limit[i])) for i in new]
         if new or not self.series:
-            columns_ = zip(*self.told, strict=True) if self.told else ([] for _ in WORDS)
-            self.series = {name: pl.Series(name, list(column), kind)
-                           for (name, kind), column in zip(WORDS.items(), columns_, strict=True)}  # fmt: skip
+            said = zip(*self.told, strict=True) if self.told else ([] for _ in WORDS)
+            self.series = {name: pl.Series(name, list(column), pl.Int64 if name == "ATOXGR" else self.text)
+                           for name, column in zip(WORDS, said, strict=True)}  # fmt: skip
         return found
 
     def _grow(self) -> None:
@@ -155,10 +155,15 @@ class _Vocabulary:
 
 
 class Grader:
-    """Grades a table in parts of the same *names*: ``learn`` every part, ``settle``, then ``grade`` every part."""
+    """Grades a table in parts of the same *names*: ``learn`` every part, ``settle``, then ``grade`` every part.
 
-    def __init__(self, names: Sequence[str], policy: str | Mapping[str, str] | Policy | None = "standard") -> None:
+    *text*: the type of what is said, pl.String or pl.Categorical (words by number, for files).
+    """
+
+    def __init__(self, names: Sequence[str], policy: str | Mapping[str, str] | Policy | None = "standard",
+                 text: Any = pl.String) -> None:  # fmt: skip
         self.plan = Plan(Policy.of(policy))
+        self._text = text
         self.roles = columns.detect(names)
         self._renamed = {name: f"{name}_INPUT" for name in names if name in ("ROW", *OUTPUT)}
         self._subjects = pl.Categories.random()
@@ -253,7 +258,7 @@ class Grader:
         used = np.empty(len(part))
         self._decide(rows, self.plan.tables(), 0, results, with_base=True, used=used)
         repeat = np.repeat(np.arange(len(part), dtype=np.uint32), counts)
-        vocabulary = self._spare.pop() if self._spare else _Vocabulary(self.plan)
+        vocabulary = self._spare.pop() if self._spare else _Vocabulary(self.plan, self._text)
         places = pl.Series(vocabulary.places(results))
         said = {name: series.gather(places) for name, series in vocabulary.series.items()}
         self._spare.append(vocabulary)
@@ -264,7 +269,7 @@ class Grader:
         said["BTOXGR"] = pl.select(pl.when(base >= 0).then(base.cast(pl.Int64))).to_series()
         worse, level = results.grade > results.base, results.grade
         word = np.where(level < 0, 0, np.where(level == 0, 1, np.where(results.base < 0, 0, 1 + worse)))
-        said["WORSENED"] = pl.Series([None, "N", "Y"], dtype=pl.String).gather(pl.Series(word.astype(np.uint32)))
+        said["WORSENED"] = pl.Series([None, "N", "Y"], dtype=self._text).gather(pl.Series(word.astype(np.uint32)))
         for name, ratio in zip(("R2A1HI", "R2BASE"), ratios, strict=True):
             said[name] = pl.Series(ratio).fill_nan(None).round_sig_figs(6).gather(pl.Series(repeat))
         answer = part.rename({name: new for name, new in self._renamed.items() if name in part.columns})[repeat]

@@ -58,7 +58,7 @@ def grade_file(
         return _on_spark(source, out, policy, beside)
     table = _Table(source)
     try:
-        grader = Grader(table.names, policy)
+        grader = Grader(table.names, policy, pl.Categorical if out.suffix.lower() == ".parquet" else pl.String)
         for path in beside:
             other = _Table(path)
             for part in other.parts():
@@ -114,7 +114,8 @@ class _Table:
                     schema = file.schema_arrow
                     self.n_rows = file.metadata.num_rows
                 self.names = list(schema.names)
-                self._texts = [each.name for each in schema if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)]
+                self._texts = [each.name for each in schema if pa.types.is_string(each.type) or pa.types.is_large_string(
+                    each.type)]  # fmt: skip
             else:
                 if not path.stat().st_size:
                     raise UnreadableFile(path, "is empty", "Export it again; a table without rows still has its header")
@@ -154,6 +155,20 @@ def _frame(table: pa.Table) -> pl.DataFrame:
     return frame
 
 
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """For the Parquet writer, which takes words by number as they are only in its own types."""
+    table = frame.to_arrow().combine_chunks()
+    for at, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):
+            chunks = [
+                pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), chunk.dictionary.cast(pa.string()))
+                for chunk in column.chunks
+            ]
+            kind = pa.dictionary(pa.int32(), pa.string())
+            table = table.set_column(at, table.field(at).name, pa.chunked_array(chunks, kind))
+    return table
+
+
 class _Writer:
     """Writes frames one after another into a file that appears when it is whole."""
 
@@ -175,10 +190,10 @@ class _Writer:
         if self._out.suffix.lower() == ".csv":
             frame.write_csv(self._file, include_header=self._first)
         else:
-            table = frame.to_arrow()
+            table = _arrow(frame)
             if self._parquet is None:
                 texts = [each.name for each in table.schema if pa.types.is_dictionary(each.type)]
-                self._parquet = pq.ParquetWriter(self._file, table.schema, compression="lz4", use_dictionary=texts,
+                self._parquet = pq.ParquetWriter(self._file, table.schema, compression="lz4", use_dictionary=texts, write_statistics=False,
                                                  store_schema=False)  # fmt: skip
             self._parquet.write_table(table)
         self._first = False
