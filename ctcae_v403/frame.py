@@ -262,9 +262,10 @@ class Grader:
         places = pl.Series(vocabulary.places(results))
         said = {name: series.gather(places) for name, series in vocabulary.series.items()}
         self._spare.append(vocabulary)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             usable = (rows.why == NONE) & (rows.qualifier == 0)
-            ratios = [np.where(usable & (of > 0), rows.x / of, np.nan) for of in (rows.uln, used)]
+            found = [np.where(usable & (of > 0), rows.x / of, np.nan) for of in (rows.uln, used)]
+            ratios = [np.where(np.isfinite(ratio), ratio, np.nan) for ratio in found]
         base = pl.Series(results.base)
         said["BTOXGR"] = pl.select(pl.when(base >= 0).then(base.cast(pl.Int64))).to_series()
         worse, level = results.grade > results.base, results.grade
@@ -384,11 +385,15 @@ class Grader:
                 own = drugs == n_drugs
                 worse = [
                     grading.grade(key.test, word, key.unit, specimen=key.specimen, n_antihypertensives=n_drugs,
-                                  policy=self.plan.policy)[0].case
+                                  policy=self.plan.policy)[0]
                     for word in text.distinct
                 ]  # fmt: skip
-                names = [case.analyte.name if case and case.analyte else pair[0] for case in worse]
-                said = [columns.coded(grading.read_number(case.value if case else None)) for case in worse]
+                names = [each.case.analyte.name if each.case and each.case.analyte else pair[0] for each in worse]
+                said = [
+                    columns.coded(each.reason if each.reason in ("NO_VALUE", "NOT_NUMERIC") or not each.case
+                                  else grading.read_number(each.case.value))
+                    for each in worse
+                ]  # fmt: skip
                 numbers = np.array([self.plan.number(key._replace(part=name)) for name in names], np.int32)
                 keys[at[own]] = numbers[text.codes[own]]
                 for column, found in zip((x, qualifier, why), zip(*said, strict=True), strict=True):

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What pip cannot bring: ensurepip (Debian ships it apart from Python), and Pango with its companions for the PDF
-# reports. With --with-postgres also the PostgreSQL server programs, which the tests start in a temporary folder.
+# reports. With --with-postgres also what only tests need: the PostgreSQL server programs, which they start in a temporary
+# folder, and a Java for Spark.
 set -eu
 cd "$(dirname "$0")/.."
 . setup/machine.sh
@@ -40,11 +41,14 @@ postgres=
 if [ "${1:-}" = --with-postgres ] && ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
     postgres=postgresql
 fi
+if [ "${1:-}" = --with-postgres ] && ! command -v java >/dev/null; then
+    postgres="$postgres default-jre-headless"
+fi
 
 if [ -n "$packages" ]; then
     apt_install "$(echo $reason)" $packages $postgres
 elif [ -n "$postgres" ]; then
     # Without a server its tests are skipped by name, and with CI=true they fail.
-    (apt_install 'The tests on PostgreSQL need its server programs.' $postgres) ||
-        echo 'setup: going on without PostgreSQL; its tests will be skipped' >&2
+    (apt_install 'The tests on PostgreSQL and Spark need: '"$postgres" $postgres) ||
+        echo "setup: going on without $postgres; their tests will be skipped" >&2
 fi

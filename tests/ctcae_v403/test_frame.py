@@ -30,6 +30,7 @@ POLICIES: dict[str, Any] = {
     "cut-offs": {"within_normal_range": "cut_off"},
     "higher": {"same_band": "higher"},
     "assume fasting": {"fasting": "assume_fasting"},
+    "eGFR as reported": {"egfr": "as_reported"},
 }
 COLUMNS = (
     "LBTESTCD",
@@ -43,6 +44,10 @@ COLUMNS = (
     "LBFAST",
     "ONANTICOAG",
     "AGE",
+    "SEX",
+    "NANTIHYP",
+    "TEMP",  # of the day, from a table beside, in degC; then hemoglobin in g/dL, whose baseline was 14
+    "HGB",
 )
 SPECIMENS = {"urine_protein_dipstick": "URINE", "urine_protein_24h": "URINE", "sperm_motility": "SEMEN",
              "arterial_po2": "ARTERIAL BLOOD"}  # fmt: skip
@@ -128,19 +133,23 @@ def _rows(ladder: Ladder, analyte: Analyte, unit: str) -> Iterator[dict[str, str
             "LBFAST": "Y",
             "ONANTICOAG": "Y",
             "AGE": "9" if ladder.population == "child" else "60",
+            "TEMP": "38.5",
+            "HGB": "11",
         }
         for bound in sorted(bounds):
             step = abs(bound or 1) / 1000
             for value in (bound - step, bound, bound + step):
                 row = {**full, "LBSTRESC": _decimal(value)}
                 yield row
+                if unit == analyte.canonical:
+                    yield from ({**row, **beside} for beside in _beside(ladder))
                 if outward and value == bound:
                     yield from ({**row, "LBSTRESC": f"{side}{_decimal(value)}"} for side in ("<", "<=", ">", ">="))
                 if unit != analyte.canonical or limits is inside or value < bound:
                     continue
                 if by_number and bound != max(bounds):  # one bound shows that limits and baselines do not matter
                     continue
-                for name in COLUMNS[3:]:
+                for name in COLUMNS[3:11]:
                     yield {**row, name: None}
                 yield {**row, "LBSTNRLO": None, "LBSTNRHI": None}
                 yield {**row, "BASE": None, "LBSTNRHI": None}
@@ -148,6 +157,35 @@ def _rows(ladder: Ladder, analyte: Analyte, unit: str) -> Iterator[dict[str, str
                 yield {**row, "LBSTNRLO": row["LBSTNRHI"], "LBSTNRHI": row["LBSTNRLO"]}
                 yield {**row, "LBSTRESU": "bananas"}
                 yield {**row, "BNRHI": _decimal(base * 9 / 10)}
+
+
+def _beside(ladder: Ladder) -> Iterator[dict[str, str | None]]:
+    """What rungs ask of the subject and of the day, in every state."""
+    asked = {rung.context for rung in ladder.rungs}
+    if "antihypertensive" in asked:
+        yield from ({"NANTIHYP": drugs} for drugs in ("0", "1", "2", "Y", "N"))
+    if "febrile" in asked:
+        yield from ({"TEMP": temperature} for temperature in ("37.9", "38.0", "38.3", "38.31", None))
+    if "hemoglobin_fell" in asked:
+        yield from ({"HGB": hemoglobin} for hemoglobin in ("12.0", "12.1", "14", None))
+    if any(rung.population == "child" for rung in ladder.rungs):
+        yield {"AGE": "9"}
+
+
+def _creatinines() -> Iterator[dict[str, str | None]]:
+    """Creatinine of people of known and unknown age and sex: from it an eGFR is computed."""
+    for value, unit in (("0.4", "mg/dL"), ("1.1", "mg/dL"), ("150", "umol/L"), ("4", "mg/dL"), ("<0.2", "mg/dL"), ("2", ""),
+                        ("2", "bananas"), ("x", "mg/dL"), ("", "mg/dL")):  # fmt: skip
+        for age in ("60", "9", "", None):
+            for sex in ("F", "M", "U", "", None):
+                yield {"LBTESTCD": "CREAT", "LBSTRESC": value, "LBSTRESU": unit, "LBSTNRHI": "1.2", "AGE": age, "SEX": sex,
+                       "BASE": "1"}  # fmt: skip
+
+
+def _pressures() -> Iterator[dict[str, str | None]]:
+    for pair in ("150/95", "118/76", "125/101", "130/90", "170/", "120", "high", "150/95/60", ""):
+        for drugs in (None, "0", "1", "2"):
+            yield {"LBTESTCD": "BP", "LBSTRESC": pair, "LBSTRESU": "mmHg", "NANTIHYP": drugs, "AGE": "60"}
 
 
 def _cases() -> pl.DataFrame:
@@ -177,16 +215,30 @@ def _cases() -> pl.DataFrame:
         for spec in ("SERUM", "URINE", None)
         for value in ("4", "", None, "hemolyzed", "NaN", "inf", "-9", "<3", "> 8", "1,5", "≤2.4", ".")
     ]
-    frame = pl.DataFrame(
-        [*rows, *dipsticks, *odd], schema=dict.fromkeys(COLUMNS, pl.String), infer_schema_length=None
-    )
+    every = [*rows, *dipsticks, *odd, *_creatinines(), *_pressures()]
+    frame = pl.DataFrame(every, schema=dict.fromkeys(COLUMNS, pl.String), infer_schema_length=None)
     return frame.unique(maintain_order=True).with_columns(
-        USUBJID=pl.format("S-{}", pl.int_range(pl.len())), LBSTRESN=pl.lit(None, pl.Float64)
+        USUBJID=pl.format("S-{}", pl.int_range(pl.len())), LBSTRESN=pl.lit(None, pl.Float64), LBDTC=pl.lit("2026-02-05T08:30")
     )
+
+
+def _results_of_the_day(cases: pl.DataFrame) -> list[pl.DataFrame]:
+    """Temperature as a VS table and hemoglobin as an LB table; on another day stand other results."""
+    one = cases.select("USUBJID", VSTESTCD=pl.lit("TEMP"), VSSTRESN=pl.col("TEMP").cast(pl.Float64), VSSTRESU=pl.lit("C"),
+                       VSDTC=pl.lit("2026-02-05"))  # fmt: skip
+    other = cases.select("USUBJID", LBTESTCD=pl.lit("HGB"), LBSTRESN=pl.col("HGB").cast(pl.Float64) * 10, LBSTRESU=pl.lit("g/L"),
+                         BASE=pl.lit(140.0), LBDTC=pl.lit("2026-02-05T11:00"))  # fmt: skip
+    return [
+        pl.concat([one, one.with_columns(VSSTRESN=pl.lit(41.0), VSDTC=pl.lit("2026-02-06"))]),
+        pl.concat([other, other.with_columns(LBSTRESN=pl.lit(30.0), LBDTC=pl.lit("2026-02-04"))]),
+    ]
 
 
 def _yes(word: str | None) -> bool | None:
     return None if word is None else word == "Y"
+
+
+DRUGS = {None: None, "0": 0, "1": 1, "2": 2, "Y": 1, "N": 0}
 
 
 def _exact(row: Mapping[str, Any], policy: Policy) -> list[tuple[Any, ...]]:
@@ -198,7 +250,14 @@ def _exact(row: Mapping[str, Any], policy: Policy) -> list[tuple[Any, ...]]:
         row["LBSTNRLO"],
         row["BASE"],
         row["BNRHI"],
-        age=None if row["AGE"] is None else float(row["AGE"]),
+        age=float(row["AGE"]) if row["AGE"] else None,
+        sex=row["SEX"],
+        n_antihypertensives=DRUGS[row["NANTIHYP"]],
+        temperature=row["TEMP"],
+        temperature_unit="C",
+        hemoglobin=row["HGB"],
+        hemoglobin_unit="g/dL",
+        hemoglobin_baseline="14",
         fasting=_yes(row["LBFAST"]),
         on_anticoagulant=_yes(row["ONANTICOAG"]),
         specimen=row["LBSPEC"],
@@ -237,7 +296,9 @@ def judged() -> Callable[[str], list[Case]]:
         sample = cases if name in ("standard", "literal") else _in_first_unit(cases).gather_every(2)
         found: dict[int, list[Outcome]] = {}
         shown = [*WORDS]
-        for number, *outcome in grade_frame(sample, policy).select("ROW", *shown).iter_rows():
+        for number, *outcome in (
+            grade_frame(sample, policy, beside=_results_of_the_day(sample)).select("ROW", *shown).iter_rows()
+        ):
             found.setdefault(number, []).append(tuple(outcome))
         rows = enumerate(sample.iter_rows(named=True), start=1)
         return [(row, _exact(row, policy), found[number]) for number, row in rows]
@@ -254,9 +315,9 @@ def test_both_engines_say_the_same_about_every_rung_unit_and_missing_input(
 
 
 def _printed(ladder: Ladder) -> set[tuple[str, int, str]]:
-    """Term, grade and criterion of every rung."""
-    texts = [Arm(each, Fraction(0), Fraction(each.coefficient), each.unit).text() for each in ladder.rungs]
-    return {(ladder.term, rung.grade, text) for rung, text in zip(ladder.rungs, texts, strict=True)}
+    """Term, grade and criterion of every rung that can grade."""
+    arms = [Arm(each, Fraction(0), Fraction(each.coefficient), each.unit) for each in ladder.rungs if each.context != "noted"]
+    return {(ladder.term, arm.rung.grade, arm.text()) for arm in arms}
 
 
 def test_every_rung_fired_in_both_engines(judged: Callable[[str], list[Case]]) -> None:
@@ -271,6 +332,16 @@ def test_every_rung_fired_in_both_engines(judged: Callable[[str], list[Case]]) -
                     if criterion:  # in brackets: the bound in the unit of the result
                         fired.add((test, term, grade, re.sub(r" \([^()]*\)$", "", criterion)))
     assert wanted - exact == wanted - table == set()
+
+
+def test_every_noted_rung_was_noted_in_both_engines(judged: Callable[[str], list[Case]]) -> None:
+    wanted = {(ladder.term, flag) for ladder in rules.ladders() for rung in ladder.rungs if rung.context == "noted"
+              for flag in rung.flags}  # fmt: skip
+    for place in (1, 2):
+        found = {(term, flag) for case in judged("standard") for term, *_, flags in case[place] if flags
+                 for flag in flags.split(";")}  # fmt: skip
+        assert len(wanted) > 1
+        assert wanted - found == set()
 
 
 def _lb(*rows: tuple[Any, ...]) -> pl.DataFrame:
