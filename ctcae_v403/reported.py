@@ -37,6 +37,7 @@ class Number:
 
 
 _PATTERN = re.compile(r"(<=|>=|=<|=>|≤|≥|<|>)?\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)")
+_COMMA = re.compile(r"(.*?)(\d+),(\d+)")  # a decimal comma; what may as well set thousands apart is refused
 _SPELLED = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
 
 
@@ -44,7 +45,8 @@ _SPELLED = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
 def read_number(
     value: Numeric, scale: Analyte | None = None, signed: bool = False
 ) -> Number | Literal["NO_VALUE", "NOT_NUMERIC"]:
-    """A reported value as a number, or the reason code.
+    """A reported value as a number, or the reason code. A comma is a decimal one (``1,5``), but for ``1,500``: that may be
+    either, a thousandfold apart, and is NOT_NUMERIC.
 
     *scale*: an analyte reported in words (dipstick). *signed*: a number below zero is a result.
     """
@@ -58,6 +60,8 @@ def read_number(
         return Number(Fraction(plus)) if plus is not None else "NOT_NUMERIC"
     if isinstance(value, float) and not math.isfinite(value):
         return "NOT_NUMERIC"
+    if (comma := _COMMA.fullmatch(text)) and not (len(comma[3]) == 3 and len(comma[2]) < 4 and comma[2].strip("0")):
+        text = f"{comma[1]}{comma[2]}.{comma[3]}"
     found = _PATTERN.fullmatch(text)
     if found is None:
         return "NOT_NUMERIC"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctcae_v403 import rules, units
-from ctcae_v403.grading import Grading, Number, Reading, decide, grade
+from ctcae_v403.grading import Grading, Number, Reading, decide, grade, read_number
 
 
 def one(term: str, *arguments: Any, **named: Any) -> Grading:
@@ -701,3 +701,16 @@ def test_a_missing_input_never_gives_a_firm_grade_that_its_completion_contradict
     assert complete.grade >= partial.grade
     if "floor" not in partial.flags:
         assert complete.grade == partial.grade
+
+
+@pytest.mark.parametrize(
+    ("reported", "number"),
+    [
+        ("1,5", "1.5"), ("0,45", "0.45"), ("12,34", "12.34"), ("0,500", "0.5"), ("1234,567", "1234.567"), ("-2,5", None),
+        ("<0,1", "<0.1"), (">= 8,25", ">=8.25"),
+        ("1,500", None), ("12,345", None), ("123,456", None),  # thousands, or three decimals: nobody can tell
+        ("1,2,3", None), (",5", None), ("5,", None), ("1.234,5", None),
+    ],
+)  # fmt: skip
+def test_a_decimal_comma(reported: str, number: str | None) -> None:
+    assert read_number(reported) == (read_number(number) if number else "NOT_NUMERIC")
