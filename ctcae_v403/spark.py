@@ -89,7 +89,7 @@ def _grade_partition(batches: Iterator[pa.RecordBatch], switches: Mapping[str, s
 def grade_file(source: Path, out: Path, policy: str) -> tuple[int, int, int, dict[str, int]]:
     """Grades a CSV or Parquet file, or a folder of them, into a folder *out* of part files: rows read, rows written, rows
     graded, and the number without a grade by reason. The session is the one that is running, or one made by Spark's own
-    settings (SPARK_MASTER and the like).
+    settings.
     """
     session = SparkSession.builder.appName("grade-labs").getOrCreate()
     session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
