@@ -16,8 +16,19 @@ import numpy as np
 import polars as pl
 from grading_numpy import ADULT, CKD, THREADS
 from grading_peers import (
-    INVALID_LIMITS, NO_BASELINE, NO_CONTEXT, NO_LIMIT, NO_TERM, NO_VALUE, NONE, NOT_FASTING, Arm, Climb, Key, by_grade,
-)  # fmt: skip
+    INVALID_LIMITS,
+    NO_BASELINE,
+    NO_CONTEXT,
+    NO_LIMIT,
+    NO_TERM,
+    NO_VALUE,
+    NONE,
+    NOT_FASTING,
+    Arm,
+    Climb,
+    Key,
+    by_grade,
+)
 
 FIRST, FASTING = "coalesce(LBBLFL = 'Y', false)", "coalesce(LBFAST = 'Y', false)"
 COLUMNS = ("LBTESTCD", "LBSPEC", "LBSTRESU", "LBSTRESN", "LBSTNRLO", "LBSTNRHI", "BASE", "LBBLFL", "LBFAST", "SEX", "AGE")
@@ -33,7 +44,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 def load(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> None:
     """*frame* as a table of DuckDB's own, its words as ENUMs, with ``ROW`` from 0."""
     numbered = frame.select(COLUMNS).with_row_index("ROW").to_arrow()  # noqa: F841 - DuckDB finds it by its name
-    words = {name: frame.schema[name] for name in COLUMNS if isinstance(frame.schema[name], pl.Enum)}
+    words = {name: kind for name, kind in frame.schema.items() if name in COLUMNS and isinstance(kind, pl.Enum)}
     for name, kind in words.items():
         of = ", ".join(f"'{word}'" for word in kind.categories)
         connection.execute(f"DROP TYPE IF EXISTS t_{name}; CREATE TYPE t_{name} AS ENUM ({of})")
@@ -48,7 +59,8 @@ def grade(connection: duckdb.DuckDBPyConnection, keys: list[Key]) -> None:
 
 def grade_file(connection: duckdb.DuckDBPyConnection, keys: list[Key], source: Path, out: Path) -> None:
     """From Parquet to Parquet: every column of *source* and the codes."""
-    connection.execute(f"COPY ({query(keys, f'read_parquet({str(source)!r})', '*')}) TO '{out}' (FORMAT parquet, COMPRESSION lz4)")
+    read = f"read_parquet('{source}')"
+    connection.execute(f"COPY ({query(keys, read, '*')}) TO '{out}' (FORMAT parquet, COMPRESSION lz4)")
 
 
 def entries(connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any, Any]:
@@ -98,13 +110,15 @@ def _by_unit(told: list[tuple[Key, str]]) -> str:
         return told[0][1]
     specimens = {key.specimen for key, _ in told}
     column, at = ("LBSPEC", 1) if len(specimens) > 1 else ("LBSTRESU", 2)
-    parts = [(name, _by_unit(list(group))) for name, group in groupby(sorted(told, key=lambda each: each[0][at]), lambda each: each[0][at])]
-    return f"CASE {column} {' '.join(f'WHEN {name!r} THEN {sql}' for name, sql in parts)} END"
+    parts = groupby(sorted(told, key=lambda each: each[0][at]), lambda each: each[0][at])
+    return f"CASE {column} {' '.join(f'WHEN {name!r} THEN {_by_unit(list(group))}' for name, group in parts)} END"
 
 
 def _climb(climb: Climb) -> str:
     """The CASE of one term: no value, within the limits, then from the worst grade down."""
-    x, uln, lln = "LBSTRESN", "LBSTNRHI", "LBSTNRLO"
+    x: str = "LBSTRESN"
+    uln: str | None = "LBSTNRHI"
+    lln: str | None = "LBSTNRLO"
     whens = []
     if climb.limits and climb.computed is None:
         whens.append(f"WHEN {uln} <= 0 OR {lln} > {uln} THEN CASE WHEN {x} IS NULL THEN {_code(climb.criterion, -1, NO_VALUE)} "
@@ -151,7 +165,8 @@ def _arm(arm: Arm, x: str, uln: str | None, lln: str | None, edge: str | None, c
         return "", [("true", NO_LIMIT)]
     bound = f"{arm.shift!r}e0" if basis is None else f"{arm.factor!r}e0 * {basis}" + (f" + {arm.shift!r}e0" if arm.shift else "")
     asked, doubts = [f"{x} {arm.operator} {bound}"], []
-    inside = [] if climb.quiet or edge is None or not arm.gate else [f"({edge} IS NULL OR {x} {'>' if climb.high else '<'} {edge})"]
+    beyond = f"({edge} IS NULL OR {x} {'>' if climb.high else '<'} {edge})"
+    inside = [] if climb.quiet or edge is None or not arm.gate else [beyond]
     if arm.basis == "baseline":
         asked.append(f"NOT {FIRST}")
         unknown = [f"BASE IS NULL AND NOT {FIRST}", *inside]

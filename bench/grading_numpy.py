@@ -13,8 +13,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 from grading_peers import (
-    INVALID_LIMITS, NO_BASELINE, NO_CONTEXT, NO_LIMIT, NO_TERM, NO_VALUE, NONE, NOT_FASTING, Arm, Climb, Key, by_grade,
-)  # fmt: skip
+    INVALID_LIMITS,
+    NO_BASELINE,
+    NO_CONTEXT,
+    NO_LIMIT,
+    NO_TERM,
+    NO_VALUE,
+    NONE,
+    NOT_FASTING,
+    Arm,
+    Climb,
+    Key,
+    by_grade,
+)
 
 from ctcae_v403 import rules
 
@@ -50,7 +61,9 @@ def columns(frame: pl.DataFrame, keys: list[Key]) -> Columns:
     """*frame* as the peer would have it in memory."""
 
     def codes(name: str) -> tuple[Any, dict[str, int]]:
-        words = [*frame[name].dtype.categories.to_list(), ""]
+        kind = frame[name].dtype
+        assert isinstance(kind, pl.Enum)
+        words = [*kind.categories, ""]
         found = frame[name].to_physical().cast(pl.Int64).fill_null(len(words) - 1).to_numpy().astype(np.uint8)
         return found, {word: code for code, word in enumerate(words)}
 

@@ -69,8 +69,8 @@ class Key(NamedTuple):
 def rulebook(frame: pl.DataFrame) -> list[Key]:
     """The rules of each test, specimen and unit in *frame*, the most frequent first."""
     names = ["LBTESTCD", "LBSPEC", "LBSTRESU"]
-    met = frame.group_by(names).len().sort("len", *names, descending=True).with_columns(pl.col(names).cast(pl.String).fill_null(""))
-    return [_key(*row) for row in met.select(names).iter_rows()]
+    met = frame.group_by(names).len().sort("len", *names, descending=True)
+    return [_key(*row) for row in met.select(pl.col(names).cast(pl.String).fill_null("")).iter_rows()]
 
 
 def _key(test: str, specimen: str, unit: str) -> Key:
@@ -97,14 +97,16 @@ def _climb(ladder: rules.Ladder, analyte: units.Analyte, unit: str) -> Climb:
         if rung.context in NEVER:
             continue
         margin = 1 + EQUAL * (1 if rung.operator in (">", "<=") else -1)
+        gate = (arm.gate or "").partition("_")[0] or None
         arms.append(Arm(rung.grade, RUNGS * number + 1 + ladder.rungs.index(rung), rung.basis, rung.operator,
-                        float(arm.factor) * margin, float(arm.shift) * margin, rung.context, (arm.gate or "").partition("_")[0] or None))  # fmt: skip
+                        float(arm.factor) * margin, float(arm.shift) * margin, rung.context, gate))  # fmt: skip
     outward = 1 if ladder.direction == "H" else -1
     quiet = ladder.limits == "used" and all(
         arm.gate or (arm.rung.basis == edge and (arm.factor - 1) * outward >= 0 and arm.shift * outward >= 0)
         for arm in fitted.arms
     )
-    return Climb(RUNGS * number, ladder.direction == "H", ladder.limits == "used", quiet, ladder.population == "child", tuple(arms))
+    return Climb(RUNGS * number, ladder.direction == "H", ladder.limits == "used", quiet, ladder.population == "child",
+                 tuple(arms))  # fmt: skip
 
 
 def by_grade(climb: Climb) -> list[list[Arm]]:

@@ -11,7 +11,7 @@ The numbers are invented: medians, spreads and frequencies are plausible, and wi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -137,19 +137,20 @@ def _part(draw: np.random.Generator, there: np.ndarray, subjects: pl.Enum) -> pl
     site = there // 100  # and with it the laboratory
     lab = np.searchsorted(np.cumsum(SHARES), (site * 0.6180339887) % 1.0, side="right").clip(0, N_LABS - 1)[own]
     female = draw.random(n_subjects) < 0.45
-    age = np.where(draw.random(n_subjects) < 0.01, draw.integers(12, 18, n_subjects), draw.normal(62, 11, n_subjects).clip(18, 90))
+    young, age = draw.random(n_subjects) < 0.01, draw.normal(62, 11, n_subjects).clip(18, 90)
+    age = np.where(young, draw.integers(12, 18, n_subjects), age)
     age_known = draw.random(n_subjects) >= 0.005
     entered = draw.integers(0, _DAYS - 400, n_subjects)
     usual = draw.normal(size=(n_subjects, n_tests)) * 0.6
     never = draw.random((n_subjects, n_tests)) < 0.02
     # of a test in a laboratory
-    lln, uln, factor, decimals, unit = _reported(draw)
+    lln, uln, factor, decimals, unit = _reported()
     median, spread, heavy = (np.array([getattr(each, name) for each in TESTS]) for name in ("median", "spread", "heavy"))
     change = draw.standard_normal(n) * 0.8
     change *= np.where(draw.random(n) < heavy[test], 4.0, 1.0)
     places, zero = 10.0 ** decimals[lab, test], np.where((unit[lab, test] == _UNITS.index("F")), 32.0, 0.0)
 
-    def as_reported(deviation: np.ndarray) -> np.ndarray:
+    def as_reported(deviation: np.ndarray) -> Any:
         raw = median[test] * np.exp(spread[test] * deviation) * factor[lab, test] + zero
         return np.maximum(np.round(raw * places), 1.0) / places
 
@@ -190,7 +191,7 @@ def _part(draw: np.random.Generator, there: np.ndarray, subjects: pl.Enum) -> pl
     )
 
 
-def _reported(draw: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _reported() -> tuple[np.ndarray, ...]:
     """By laboratory and test: limits, factor from SI, decimals, unit. The same for every part of a trial."""
     draw = np.random.default_rng(N_LABS)
     shape = (N_LABS, len(TESTS))
@@ -208,5 +209,5 @@ def _reported(draw: np.random.Generator) -> tuple[np.ndarray, ...]:
 
 def _words(codes: np.ndarray, kind: pl.Enum) -> pl.Series:
     """A column of words by their codes; below zero is null."""
-    codes = pl.Series(codes, dtype=pl.Int64)
-    return pl.select(pl.when(codes >= 0).then(codes)).to_series().cast(pl.UInt32).cat.to(kind)
+    numbers = pl.Series(codes, dtype=pl.Int64)
+    return pl.select(pl.when(numbers >= 0).then(numbers)).to_series().cast(pl.UInt32).cat.to(kind)
