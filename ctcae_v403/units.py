@@ -2,7 +2,8 @@
 
 A spelling can mean several things (``G/L`` is gram or giga per litre); the analyte decides. Units come from
 ``data/analytes.toml``; what that table does not know is tried as a UCUM code (pint, ucumvert). Factors are
-fractions, so that a conversion there and back is the same number. An unknown unit is refused by name.
+fractions, so that a conversion there and back is the same number. An unknown unit is refused by name, and so is
+one whose case leaves a factor of 10^9 open.
 
 >>> hemoglobin = analyte("HGB")
 >>> convert(Decimal("5"), hemoglobin, "mmol/L", "g/L")
@@ -12,13 +13,15 @@ Fraction(8057, 100)
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -39,8 +42,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analyte:
-    """What is measured; ``scale`` maps ordinal words (a dipstick's plus signs) to numbers; ``signed``: it can lie
-    below zero; ``zero_baseline``: a baseline of 0 is one; ``pair``: the two analytes that one result holds (``150/95``).
+    """What is measured.
+
+    ``usual``: units that laboratories report it in. ``unitless``: no unit need be stated. ``pure``: no factor, not even
+    percent, can stand before it. ``scale`` maps ordinal words (a dipstick's plus signs) to numbers. ``signed``: it can
+    lie below zero. ``zero_baseline``: a baseline of 0 is one. ``pair``: the two analytes that one result (``150/95``) holds.
     """
 
     name: str
@@ -49,9 +55,11 @@ class Analyte:
     canonical: str
     specimens: frozenset[str]
     needs_specimen: frozenset[str]
+    usual: tuple[str, ...] = ()
     molar_mass: Fraction | None = None
     valence: int | None = None
     unitless: bool = False
+    pure: bool = False
     fasting: bool | None = None
     signed: bool = False
     zero_baseline: bool = False
@@ -65,6 +73,7 @@ class Analyte:
         return found in self.specimens and bool(found or code not in self.needs_specimen)
 
 
+@cache
 def _document() -> dict[str, Any]:
     text = resources.files("ctcae_v403").joinpath("data/analytes.toml").read_text("utf-8")
     return tomllib.loads(text)
@@ -85,9 +94,11 @@ def analytes() -> tuple[Analyte, ...]:
             canonical=row["canonical"],
             specimens=frozenset().union(*(specimens[name] for name in wanted)),
             needs_specimen=frozenset(row.get("needs_specimen", ())),
+            usual=tuple(row.get("usual", ())),
             molar_mass=Fraction(row["molar_mass"]) if "molar_mass" in row else None,
             valence=row.get("valence"),
             unitless=row.get("unitless", False),
+            pure=row.get("pure", False),
             fasting=row.get("fasting"),
             signed=row.get("signed", False),
             zero_baseline=row.get("zero_baseline", False),
@@ -95,9 +106,7 @@ def analytes() -> tuple[Analyte, ...]:
             scale={word: Decimal(number) for word, number in row.get("scale", {}).items()},
             conversions={
                 _key(unit): Fraction(Decimal(top)) / Fraction(Decimal(bottom))
-                for unit, (top, bottom) in (
-                    (unit, text.split("/")) for unit, text in row.get("conversions", {}).items()
-                )
+                for unit, (top, bottom) in ((unit, text.split("/")) for unit, text in row.get("conversions", {}).items())
             },
         )
 
@@ -127,12 +136,23 @@ def analyte(code: str) -> Analyte:
     return found[0]
 
 
-_PLAIN = str.maketrans({"µ": "u", "μ": "u", "×": "x", "²": "2", **dict.fromkeys(" ^*_{}[]")})
+_PLAIN = str.maketrans({"μ": "u", "×": "x", "−": "-", "–": "-", "∕": "/", "⁄": "/", "⋅": "·", "∙": "·", "•": "·",
+                        "\u200b": None, "\ufeff": None})  # fmt: skip
+_SILENT = str.maketrans(dict.fromkeys(" ^*_{}[]()·"))
+
+
+def _plain(spelling: str) -> str:
+    """A spelling in letters of one kind: no full-width forms or superscripts, one mu, one minus, one slash."""
+    spelling = re.sub("[Ââ](?=[µ°º])|[Îî](?=¼)", "", spelling).replace("¼", "µ")  # UTF-8 once read as Latin-1
+    return unicodedata.normalize("NFKC", spelling).translate(_PLAIN).strip()
 
 
 def _key(spelling: str) -> str:
-    """A spelling without what never carries meaning."""
-    text = spelling.strip().lower().translate(_PLAIN)
+    """A spelling without what never carries meaning (case can, see ``_slips``)."""
+    text = re.sub(r"(?<=\d),(?=\d)", ".", _plain(spelling).lower())
+    text = re.sub(r"\s*\bper\b\s*", "/", text)
+    text = re.sub(r"[\s.·*]+([a-z]+\d?)\s*\^?-1(?!\d)", r"/\1", text)  # mmol·L⁻¹
+    text = "".join(text.translate(_SILENT).split())
     return text[1:] if text.startswith(("x10", "x1e", "xe")) else text
 
 
@@ -175,10 +195,12 @@ def _registry() -> Any:
 
 @cache
 def _ucum(spelling: str) -> tuple[Unit, ...]:
-    """A UCUM code that the table does not list; empty when it is none."""
+    """A UCUM code that the table does not list; empty when it is none, or has a number of its own (10-9/L is 10⁻⁹)."""
+    if _plain(spelling)[:1].isdigit():
+        return ()
     try:
         with warnings.catch_warnings(action="ignore"):  # the parser's own deprecations are not about the unit
-            quantity = _registry().from_ucum(spelling.strip())
+            quantity = _registry().from_ucum(_plain(spelling))
     except Exception:  # the parser raises many kinds; any of them means "not UCUM"
         return ()
     for dimension, base in _PINT_BASES.items():
@@ -189,34 +211,127 @@ def _ucum(spelling: str) -> tuple[Unit, ...]:
     return ()
 
 
+def _readings(spelling: str) -> tuple[Unit, ...]:
+    """What the spelling can mean, whatever is measured: as the table has it, without what is counted, or as UCUM."""
+    key, table = _key(spelling), _table()
+    if key in table or not key:
+        return table.get(key, ())
+    top, slash, bottom = key.partition("/")
+    for noun in _document()["counted"]["nouns"]:
+        if slash and top.endswith(noun):
+            return tuple(u for u in table.get(f"{top.removesuffix(noun)}/{bottom}", ()) if u.dimension == "count")
+    return _ucum(spelling)
+
+
+@cache
+def _mega() -> frozenset[str]:
+    return frozenset(_document()["mega"]["dimensions"])
+
+
+def _slips(spelling: str, reading: Unit) -> bool:
+    """Whether a capital M leaves open what the reading takes for milli."""
+    return reading.dimension in _mega() and reading.label.startswith("m") and _plain(spelling).startswith("M")
+
+
+@lru_cache(maxsize=16_384)
+def _read(of: Analyte, spelling: str) -> tuple[Unit, Fraction] | None:
+    """The unit meant and how many canonical ones it is; None where the analyte has no such unit."""
+    key = _key(spelling)
+    if key in of.conversions:
+        return Unit(spelling.strip(), f"conversion {key}", Fraction(1)), of.conversions[key]
+    target = _canonical(of)
+    for reading in _readings(spelling):
+        if _slips(spelling, reading):
+            continue
+        if reading.dimension == "bare" and of.unitless:
+            reading = target
+        bridge = _bridge(of, reading.dimension, target.dimension)
+        if bridge is not None and not (of.pure and reading.factor != target.factor):
+            return reading, reading.factor * bridge / target.factor
+    return None
+
+
 def unit(of: Analyte, spelling: str) -> tuple[Unit, Fraction]:
     """The unit meant by *spelling* for this analyte, and how many canonical units one of it is.
 
     Raises ``UnknownUnit`` for a spelling that is no unit, or none that this analyte can have.
     """
-    key = _key(spelling)
-    if key in of.conversions:
-        return Unit(spelling.strip(), f"conversion {key}", Fraction(1)), of.conversions[key]
-    target = _canonical(of)
-    readings = _table().get(key) or (_ucum(spelling) if key else ())
-    for reading in readings:
-        bridge = _bridge(of, reading.dimension, target.dimension)
-        if bridge is not None:
-            return reading, reading.factor * bridge / target.factor
-    near = [u for u in difflib.get_close_matches(key, _table(), n=8) if _fits(of, u, target)][:3]
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    read = _read(of, spelling)
+    if read is None:
+        raise UnknownUnit(_refusal(of, spelling))
+    return read
+
+
+def _refusal(of: Analyte, spelling: str) -> str:
+    near = suggestions(of, spelling)
+    if not _key(spelling):
+        return f"{of.label}: no unit is stated; usual {'are' if near[1:] else 'is'} {_listed(near, 'and')}."
+    readings = _readings(spelling)
     known = "is no unit we know" if not readings else f"does not measure {of.label.lower()}"
-    raise UnknownUnit(f"{of.label}: {spelling!r} {known} (expected e.g. {of.canonical}){hint}")
+    if any(_slips(spelling, reading) for reading in readings):
+        known = "could be milli or mega"
+    return f"{of.label}: {spelling!r} {known}; did you mean {_listed(near, 'or')}?"
+
+
+def suggestions(of: Analyte, spelling: str, n: int = 3) -> list[str]:
+    """The *n* usual units of this analyte that are nearest to *spelling*, then its most usual ones; each can be typed."""
+    usual = _usual(of)
+    near = difflib.get_close_matches(_key(spelling), usual, n=n)
+    return [usual[key] for key in dict.fromkeys([*near, *usual])][:n]
+
+
+@cache
+def _usual(of: Analyte) -> dict[str, str]:
+    """Usual spellings of the analyte's units, its own first, by their keys."""
+    spellings = (of.canonical, *(of.usual or _document()["usual"].get(_canonical(of).dimension, ())))
+    return {_key(spelling): spelling for spelling in dict.fromkeys(spellings)}
+
+
+def explain(test: str | None, specimen: str | None, unit: str | None) -> str | None:
+    """Why nothing can be read from this test code, specimen and unit: one sentence, with the nearest known ones.
+
+    None where they can be read.
+
+    >>> explain("CREATT", None, "mg/dL")
+    "Test code 'CREATT' is not known; the nearest known are CREAT (Creatinine) and CREATCLR (Creatinine clearance)."
+    >>> explain("CREAT", "SERUM", "mg/dLL")
+    "Creatinine: 'mg/dLL' is no unit we know; did you mean mg/dL, umol/L or mmol/L?"
+    """
+    code, found = (test or "").strip().upper(), (specimen or "").strip().upper()
+    if not code:
+        return "No test code is stated."
+    known = candidates(code)
+    if not known:
+        return f"Test code {test!r} is not known{_nearest_codes(code)}."
+    fitting = [each for each in known if each.taken_from(code, specimen)]
+    if not fitting:
+        measures = f"{code} is {_listed([each.label.lower() for each in known], 'or')}"
+        words = sorted({word for each in known for word in each.specimens if word}, key=lambda word: (len(word), word))
+        if not words:
+            return f"{measures}, measured on the patient and not in specimen {specimen!r}; leave the specimen blank."
+        near = _listed(difflib.get_close_matches(found, words, n=3) or words[:3], "or")
+        return f"{measures} in specimen {near} only, not in {repr(specimen) if found else 'one that is not stated'}."
+    if any(_read(each, unit or "") for each in fitting):
+        return None
+    return _refusal(fitting[0], unit or "")
+
+
+def _nearest_codes(code: str) -> str:
+    """The three analytes whose codes are nearest, each by its first code."""
+    codes = {each: analyte for analyte in analytes() for each in analyte.codes}
+    near = {codes[each]: None for each in difflib.get_close_matches(code, codes, n=12, cutoff=0.7)}
+    named = [f"{each.codes[0]} ({each.label})" for each in near][:3]
+    return f"; the nearest known {'are' if named[1:] else 'is'} {_listed(named, 'and')}" if named else ", nor one near it"
+
+
+def _listed(words: list[str], last: str) -> str:
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if words[1:] else words[0]
 
 
 def _canonical(of: Analyte) -> Unit:
     """The analyte's own unit: of several readings the one labelled so, else the first."""
     readings = _table()[_key(of.canonical)]
     return next((u for u in readings if u.label == of.canonical), readings[0])
-
-
-def _fits(of: Analyte, key: str, target: Unit) -> bool:
-    return any(_bridge(of, u.dimension, target.dimension) is not None for u in _table()[key])
 
 
 def _bridge(of: Analyte, source: str, target: str) -> Fraction | None:
