@@ -7,6 +7,7 @@ and told in words, each made once per distinct outcome. Input columns pass throu
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,9 @@ __all__ = ["OUTPUT", "Codes", "ColumnsError", "Grader", "grade_codes", "grade_fr
 
 WORDS = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "FLAGS")  # as plan.Outcome has them
 OUTPUT = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS", "WORSENED", "R2A1HI", "R2BASE")
-PART = 1 << 18  # rows decided at a time by one thread
+PART = 1 << 18  # rows told in words at a time by one thread
+CODED = 1 << 20  # rows decided at a time where no words are asked for
+MANY = 1 << 22  # combinations of test, specimen and unit that are worth a table
 _NONE, _NOTHING = np.zeros(1, np.int64), np.zeros(1)
 _NO_BASELINES = Baselines(_NONE, _NONE, _NONE, _NOTHING, _NOTHING, _NONE, _NONE, _NONE)
 
@@ -82,7 +85,7 @@ def grade_codes(frame: pl.DataFrame, policy: str | Mapping[str, str] | Policy | 
                 with_base: bool = True) -> tuple[Codes, Plan]:  # fmt: skip
     """The grades of *frame* as arrays, without words: for those who count rather than read."""
     grader = Grader(frame.columns, policy)
-    parts = _parts(frame)
+    parts = _parts(frame, CODED)
     if with_base:
         for first, part in parts:
             grader.learn(part, first)
@@ -99,8 +102,8 @@ def grade_codes(frame: pl.DataFrame, policy: str | Mapping[str, str] | Policy | 
     return Codes(start, results.grade, results.reason, results.outcome, results.base), grader.plan
 
 
-def _parts(frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
-    return [(first, frame.slice(first, PART)) for first in range(0, max(1, len(frame)), PART)]
+def _parts(frame: pl.DataFrame, size: int = PART) -> list[tuple[int, pl.DataFrame]]:
+    return [(first, frame.slice(first, size)) for first in range(0, max(1, len(frame)), size)]
 
 
 def _each(job: Any, of: Sequence[Any]) -> Iterator[Any]:
@@ -112,7 +115,7 @@ def _each(job: Any, of: Sequence[Any]) -> Iterator[Any]:
 
 
 def _room(n: int, with_limits: bool) -> Results:
-    return Results(np.empty(n, np.int8), np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n, np.int8),
+    return Results(np.empty(n, np.int8), np.empty(n, np.int8), np.empty(n, np.int64), np.empty(n, np.int8),
                    np.empty(n if with_limits else 0))  # fmt: skip
 
 
@@ -258,7 +261,10 @@ class Grader:
         used = np.empty(len(part))
         self._decide(rows, self.plan.tables(), 0, results, with_base=True, used=used)
         repeat = np.repeat(np.arange(len(part), dtype=np.uint32), counts)
-        vocabulary = self._spare.pop() if self._spare else _Vocabulary(self.plan, self._text)
+        try:
+            vocabulary = self._spare.pop()
+        except IndexError:  # every one is in use by another thread
+            vocabulary = _Vocabulary(self.plan, self._text)
         places = pl.Series(vocabulary.places(results))
         said = {name: series.gather(places) for name, series in vocabulary.series.items()}
         self._spare.append(vocabulary)
@@ -291,19 +297,24 @@ class Grader:
     def _keys(self, part: pl.DataFrame, roles: Columns) -> tuple[Any, list[int]]:
         """The number in the plan of what each row is of (int32), and the numbers met."""
         of = [columns.words(part[name]) for name in (roles.test, roles.specimen, roles.unit) if name]
-        joint = np.zeros(len(part), np.int64)
+        joint = np.zeros(len(part), np.int64)  # no table has more combinations than that holds
         for column in of:
             joint = joint * len(column.distinct) + column.codes if len(column.distinct) > 1 else joint
-        met = np.flatnonzero(np.bincount(joint, minlength=1)) if len(part) else joint
-        number = np.zeros(int(met.max()) + 1 if len(met) else 1, np.int32)
-        for each in met.tolist():
+        span = math.prod(len(column.distinct) for column in of)
+        if span > MANY:  # nearly every row its own spelling: count the combinations that occur
+            met, joint = np.unique(joint, return_inverse=True)
+            places = np.arange(len(met))
+        else:
+            places = met = np.flatnonzero(np.bincount(joint, minlength=1)) if len(part) else joint
+        number = np.zeros(int(places.max()) + 1 if len(places) else 1, np.int32)
+        for place, each in zip(places.tolist(), met.tolist(), strict=True):
             found, rest = {}, each
             for name, column in reversed(list(zip((n for n in (roles.test, roles.specimen, roles.unit) if n), of, strict=True))):
                 rest, at = divmod(rest, len(column.distinct))
                 found[name] = column.distinct[at]
             word = [found.get(name, "") if name else "" for name in (roles.test, roles.specimen, roles.unit)]
-            number[each] = self.plan.number(Key(word[0], word[1], word[2]))
-        return number[joint], sorted(set(number[met].tolist()))
+            number[place] = self.plan.number(Key(word[0], word[1], word[2]))
+        return number[joint], sorted(set(number[places].tolist()))
 
     def _people(self, part: pl.DataFrame, roles: Columns) -> Any:
         """A number for each subject of each study (int32), −1 where there is no subject."""

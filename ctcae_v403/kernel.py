@@ -91,7 +91,7 @@ class Results(NamedTuple):
 
     grade: Any  # int8
     reason: Any  # int8
-    outcome: Any  # int32
+    outcome: Any  # int64
     base: Any  # int8
     limit: Any  # float64
 

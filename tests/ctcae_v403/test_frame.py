@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctcae_v403 import grading, rules, units
-from ctcae_v403.frame import OUTPUT, WORDS, ColumnsError, grade_frame
+from ctcae_v403.frame import OUTPUT, WORDS, ColumnsError, grade_codes, grade_frame
 from ctcae_v403.rules import Arm, Ladder, Policy
 from ctcae_v403.units import Analyte
 
@@ -638,3 +638,24 @@ def test_the_worked_results_cell_for_cell(shared: Path, study: str) -> None:
     both = worked.select(*keys, "grade").join(graded.rename({"ATOXDSC": "term"}), on=keys, how="left")
     assert both.height == worked.height > 6000
     assert both.filter(pl.col("grade").ne_missing(pl.col("ATOXGR"))).is_empty()
+
+
+def test_thousands_of_unknown_units_are_unknown_each() -> None:
+    """More keys than a narrow number of the outcome could tell apart."""
+    n = 3000
+    table = pl.DataFrame({"LBTESTCD": ["ALT", "K"] * (n // 2), "LBSTRESN": [100.0, 4.0] * (n // 2),
+                          "LBSTRESU": [f"unit {i}" for i in range(n)], "LBSPEC": ["SERUM" if i % 2 else "" for i in range(n)],
+                          "LBSTNRHI": [40.0, 5.0] * (n // 2), "LBSTNRLO": [5.0, 3.5] * (n // 2)})  # fmt: skip
+    graded = grade_frame(table)
+    assert graded.filter(ATOXDSC="Alanine aminotransferase increased")["ATOXGR"].to_list() == [1] * (n // 2)
+    potassium = graded.filter(ATOXDSC="Hyperkalemia").select("ATOXGR", "REASON", "FLAGS").unique()
+    assert potassium.rows() == [(0, None, None)]
+
+
+def test_the_codes_are_those_of_the_words() -> None:
+    codes, plan = grade_codes(VISITS)
+    words = grade_frame(VISITS)
+    assert codes.start.tolist() == [0, 1, 2, 4, 6, 7, 8]
+    assert [None if grade < 0 else grade for grade in codes.grade.tolist()] == words["ATOXGR"].to_list()
+    assert [plan.outcome(outcome, 0.0).term for outcome in codes.outcome.tolist()] == words["ATOXDSC"].to_list()
+    assert [None if base < 0 else base for base in codes.base.tolist()] == words["BTOXGR"].to_list()
