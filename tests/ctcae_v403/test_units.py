@@ -467,7 +467,8 @@ def test_why_nothing_can_be_read_is_one_sentence(
         ("FIBRINO", "fibrinogen"), ("HAPTOG", "haptoglobin"), ("APTT PTT", "aptt"), ("INR", "inr"), ("TROPONI TROPONI3",
          "troponin_i"),
         ("TROPONT", "troponin_t"), ("GFR GFRE GFREI GFRENI GFRBSA GFRBSCRT GFRBSCYC GFRBSCCC GFRBSB2M", "gfr"),
-        ("CREATCLR CRTCLRE CRTCLRBS", "creatinine_clearance"), ("PROTEXR", "urine_protein_24h"), ("PROTCRT", "urine_protein_creatinine"),
+        ("CREATCLR CRTCLRE CRTCLRBS", "creatinine_clearance"), ("PROTEXR", "urine_protein_24h"),
+        ("PROTCRT", "urine_protein_creatinine"),
         ("SPERM", "sperm_concentration"), ("SPERMMTL SPMMSPM", "sperm_motility"), ("SYSBP", "systolic_bp"), ("DIABP",
          "diastolic_bp"),
         ("TEMP", "temperature"), ("WEIGHT", "weight"), ("BMI", "bmi"), ("OXYSAT", "oxygen_saturation"),
@@ -483,7 +484,7 @@ def test_codes_are_the_terminologys(codes: str, name: str) -> None:
 
 
 def test_other_measurands_are_not_taken_for_ours() -> None:
-    """A total troponin, band forms, carotene (CRTN), a fetal weight, urea, relative counts and QT uncorrected have codes of their own."""
+    """Total troponin, band forms, carotene (CRTN), a fetal weight, urea, ratios and QT uncorrected have codes of their own."""
     for code in (
         "TROPONIN",
         "NEUTB",
