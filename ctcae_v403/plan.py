@@ -157,17 +157,10 @@ class Plan:
         self.fitted.append((fitted, slope[2] if slope else ""))
 
     def unread(self) -> list[str]:
-        """A sentence for each test code that is not known and each unit that is not known for its test."""
-        found: dict[str, None] = {}
-        for key, analyte in zip(self.keys, self.analytes, strict=True):
-            try:
-                if analyte is None:
-                    units.analyte(key.test)
-                elif key.unit.strip():
-                    units.unit(analyte, key.unit)
-            except (KeyError, units.UnknownUnit) as error:
-                found[str(error.args[0])] = None
-        return list(found)
+        """A sentence for each test code, specimen and unit that is not known, with the nearest known."""
+        known = zip(self.keys, self.analytes, strict=True)
+        said = [units.explain(key.test, key.specimen, key.unit) for key, analyte in known if analyte is None or key.unit.strip()]
+        return list(dict.fromkeys(sentence for sentence in said if sentence))
 
     def outcome(self, packed: int, bound: float) -> Outcome:
         """The words of a packed outcome; the same flags in the same order as ``grading.decide``."""
