@@ -85,7 +85,10 @@ def compared(n_rows: int) -> dict[str, int]:
     connection = grading_duckdb.connect()
     grading_duckdb.load(connection, frame)
     grading_duckdb.grade(connection, keys)
-    for peer, theirs in (("numpy", numpys), ("DuckDB", grading_duckdb.entries(connection))):
+    grading_duckdb.grade_joined(connection, keys)
+    peers = {"numpy": numpys, "DuckDB, CASE": grading_duckdb.entries(connection),
+             "DuckDB, bounds joined": grading_duckdb.entries_joined(connection)}  # fmt: skip
+    for peer, theirs in peers.items():
         for what, one, other in zip(("grade", "reason", "criterion"), ours, theirs, strict=True):
             apart = np.flatnonzero(one != other)
             assert not len(apart), f"{what} of entry {apart[0]}: {one[apart[0]]}, {peer} {other[apart[0]]}; {len(apart)} differ"
@@ -141,7 +144,8 @@ def in_memory(n_rows: int, runs: int) -> dict[str, Any]:
             "ours": partial(grade_codes, frame, with_base=False),
             WHOLE: partial(grade_codes, frame),
             "numpy": partial(grading_numpy.grade, table, keys),
-            "DuckDB": partial(grading_duckdb.grade, connection, keys),
+            "DuckDB, CASE": partial(grading_duckdb.grade, connection, keys),
+            "DuckDB, bounds joined": partial(grading_duckdb.grade_joined, connection, keys),
         }
         rates[order] = {name: n_rows / seconds for name, seconds in fastest(jobs, runs).items()}
         connection.close()
@@ -250,7 +254,7 @@ def show(found: dict[str, Any]) -> None:
     table = Table("in memory, million rows/s", *rates, title_justify="left")
     for name in next(iter(rates.values())):
         table.add_row(name, *(f"{of[name] / 1e6:.2f}" for of in rates.values()))
-    for peer in ("numpy", "DuckDB"):
+    for peer in ("numpy", "DuckDB, CASE", "DuckDB, bounds joined"):
         table.add_row(f"ours / {peer}", *(f"{of['ours'] / of[peer]:.1f} ×" for of in rates.values()))
     table.add_row("limit of the memory", *[f"{band / size / 1e6:.0f}"] * len(rates))
     console.print(table)

@@ -1,12 +1,18 @@
-"""The second peer: the rules as one SQL CASE in DuckDB, without joins, on two threads.
+"""The second peer: the rules in DuckDB's SQL, on two threads, in two forms.
 
-One CASE for each of the (up to three) terms of a row, by test (an ENUM), then unit; within it what is most frequent first. A
-CASE gives one number, from which grade, reason and criterion are taken by arithmetic, so that each rule is tried once. A row
-of the answer has the entries of all its terms side by side: for DuckDB less work than one row for each term.
+``grade``: without joins, one CASE for each of the (up to three) terms of a row, by test (an ENUM), then unit; within it what
+is most frequent first. A row of the answer has the entries of all its terms side by side: for DuckDB less work than one row
+for each term.
+
+``grade_joined``: joined with a small table of bounds by test, specimen and unit; one CASE compares with whatever bounds the
+row brought, and only the terms that need more (baseline, fasting) have their own. The quicker form; a row for each term.
+
+A CASE gives one number, from which grade, reason and criterion are taken by arithmetic, so that each rule is tried once.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -33,6 +39,9 @@ from grading_peers import (
 FIRST, FASTING = "coalesce(LBBLFL = 'Y', false)", "coalesce(LBFAST = 'Y', false)"
 COLUMNS = ("LBTESTCD", "LBSPEC", "LBSTRESU", "LBSTRESN", "LBSTNRLO", "LBSTNRHI", "BASE", "LBBLFL", "LBFAST", "SEX", "AGE")
 
+GRADES = (1, 2, 3, 4)
+_NO_BOUNDS = (*[0.0] * 4, *[math.inf] * 4, *[0] * 4)  # factors, shifts, codes
+
 
 def connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
@@ -46,10 +55,10 @@ def load(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> None:
     numbered = frame.select(COLUMNS).with_row_index("ROW").to_arrow()  # noqa: F841 - DuckDB finds it by its name
     words = {name: kind for name, kind in frame.schema.items() if name in COLUMNS and isinstance(kind, pl.Enum)}
     for name, kind in words.items():
-        of = ", ".join(f"'{word}'" for word in kind.categories)
+        of = ", ".join(f"'{word}'" for word in (*kind.categories, ""))
         connection.execute(f"DROP TYPE IF EXISTS t_{name}; CREATE TYPE t_{name} AS ENUM ({of})")
-    told = ", ".join(f"{name}::t_{name} AS {name}" if name in words else name for name in ("ROW", *COLUMNS))
-    connection.execute(f"CREATE OR REPLACE TABLE lb AS SELECT {told} FROM numbered")
+    told = ", ".join(f"coalesce({name}::VARCHAR, '')::t_{name} AS {name}" for name in words)
+    connection.execute(f"CREATE OR REPLACE TABLE lb AS SELECT * REPLACE ({told}) FROM numbered")
 
 
 def grade(connection: duckdb.DuckDBPyConnection, keys: list[Key]) -> None:
@@ -57,10 +66,74 @@ def grade(connection: duckdb.DuckDBPyConnection, keys: list[Key]) -> None:
     connection.execute(f"CREATE OR REPLACE TABLE graded AS {query(keys, 'lb')}")
 
 
+def grade_joined(connection: duckdb.DuckDBPyConnection, keys: list[Key]) -> None:
+    """Fills the table ``joined``: ROW, step, grade, reason and criterion, one row for each row and term."""
+    numbered = [(key, step, climb) for key in keys for step, climb in enumerate(key.climbs or (None,))]
+    rows, special = [], []
+    for number, (key, step, climb) in enumerate(numbered):
+        bounds = _plain(climb) if climb else None
+        if climb and bounds is None:
+            special.append(f"WHEN {number} THEN {_climb(climb)}")
+        own = None if climb and bounds is None else number
+        rows.append((key.test, key.specimen, key.unit, step, number, own is None, climb.criterion if climb else NO_TERM,
+                     None if climb else _code(NO_TERM, -1, key.reason), bool(climb and climb.quiet), bool(climb and climb.limits),
+                     1.0 if climb and climb.high else -1.0, *(bounds or _NO_BOUNDS)))  # fmt: skip
+    names = ["test", "specimen", "unit", "step", "number", "special", "term", "untold", "quiet", "limited", "side",
+             *(f"{name}{grade}" for name in "fak" for grade in GRADES)]  # fmt: skip
+    bounds_table = pl.DataFrame(rows, names, orient="row").to_arrow()  # noqa: F841 - DuckDB finds it by its name
+    connection.execute("""CREATE OR REPLACE TEMP TABLE bounds AS SELECT * REPLACE (test::t_LBTESTCD AS test,
+        specimen::t_LBSPEC AS specimen, unit::t_LBSTRESU AS unit) FROM bounds_table""")
+
+    def told(reason: int) -> str:
+        return f"(term + 1) * 256 + {reason << 4}"
+
+    steps = " ".join(f"WHEN v > f{grade} * e + a{grade} THEN k{grade}" for grade in reversed(GRADES))
+    unlimited = " ".join(f"WHEN f{grade} = 0 AND v > a{grade} THEN k{grade}" for grade in reversed(GRADES))
+    relative = " OR ".join(f"f{grade} <> 0" for grade in GRADES)
+    connection.execute(f"""CREATE OR REPLACE TABLE joined AS
+        SELECT ROW, step, ((c & 15) - 1)::TINYINT AS grade, ((c >> 4) & 15)::UTINYINT AS reason,
+            ((c >> 8) - 1)::INTEGER AS criterion
+        FROM (SELECT ROW, step, CASE
+                WHEN special THEN CASE number {' '.join(special)} END
+                WHEN untold IS NOT NULL THEN untold
+                WHEN limited AND (LBSTNRHI <= 0 OR LBSTNRLO > LBSTNRHI) AND LBSTRESN IS NOT NULL THEN {told(INVALID_LIMITS)}
+                WHEN quiet AND v <= e THEN (term + 1) * 256 + {_code(NO_TERM, 0)}
+                WHEN LBSTRESN IS NULL THEN {told(NO_VALUE)}
+                WHEN e IS NULL THEN CASE {unlimited} WHEN {relative} THEN {told(NO_LIMIT)}
+                    ELSE (term + 1) * 256 + {_code(NO_TERM, 0)} END
+                {steps} ELSE (term + 1) * 256 + {_code(NO_TERM, 0)} END AS c
+            FROM (SELECT *, side * LBSTRESN AS v, CASE WHEN side > 0 THEN LBSTNRHI ELSE -LBSTNRLO END AS e
+                FROM lb JOIN bounds ON LBTESTCD = test AND LBSTRESU = unit AND LBSPEC = specimen))""")
+
+
+def _plain(climb: Climb) -> tuple[Any, ...] | None:
+    """Factors, shifts and codes by grade, turned so that worse is higher; None where a term needs more than its own limit."""
+    edge = "uln" if climb.high else "lln"
+    firm = [arm.grade for arm in climb.arms if arm.basis == "absolute"]
+    for arm in climb.arms:
+        if arm.basis not in ("absolute", edge) or arm.context or (arm.basis == edge and any(arm.grade > each for each in firm)):
+            return None
+    if climb.children or climb.computed is not None or len({arm.grade for arm in climb.arms}) < len(climb.arms):
+        return None
+    factors, shifts, codes = (list(_NO_BOUNDS[place : place + 4]) for place in (0, 4, 8))
+    for arm in climb.arms:
+        side = 1.0 if climb.high else -1.0
+        factors[arm.grade - 1] = arm.factor if arm.basis == edge else 0.0  # the limit is turned itself
+        shifts[arm.grade - 1], codes[arm.grade - 1] = side * arm.shift, _code(arm.criterion, arm.grade)
+    return (*factors, *shifts, *codes)
+
+
 def grade_file(connection: duckdb.DuckDBPyConnection, keys: list[Key], source: Path, out: Path) -> None:
     """From Parquet to Parquet: every column of *source* and the codes."""
     read = f"read_parquet('{source}')"
     connection.execute(f"COPY ({query(keys, read, '*')}) TO '{out}' (FORMAT parquet, COMPRESSION lz4)")
+
+
+def entries_joined(connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any, Any]:
+    """The same of ``joined``."""
+    long = connection.sql("SELECT grade, reason, criterion FROM joined ORDER BY ROW, step").to_arrow_table()
+    grade, reason, criterion = (column.to_numpy() for column in long.columns)
+    return grade, reason, criterion
 
 
 def entries(connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any, Any]:
