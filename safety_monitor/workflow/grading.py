@@ -109,6 +109,11 @@ class _Table:
         if path.is_dir():
             raise UnreadableFile(path, "is a folder, not a file", "Name the files")
         try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            raise UnreadableFile(path, f"cannot be opened: {error.strerror}", "Check the name and the permissions") from error
+        try:
             if path.suffix.lower() == ".parquet":
                 with pq.ParquetFile(path) as file:
                     schema = file.schema_arrow

@@ -7,7 +7,7 @@ import csv
 import polars as pl
 import pytest
 
-ADDED = ["ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS"]
+ADDED = ["ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS", "WORSENED", "R2A1HI", "R2BASE"]
 ROWS = [
     {"USUBJID": "1", "LBTESTCD": "ALT", "LBSTRESN": "250", "LBSTRESU": "U/L", "LBSTNRLO": "0", "LBSTNRHI": "40", "MINE": "a"},
     {"USUBJID": "1", "LBTESTCD": "HGB", "LBSTRESN": "90", "LBSTRESU": "g/L", "LBSTNRLO": "120", "LBSTNRHI": "160", "MINE": ""},
