@@ -198,8 +198,8 @@ class _Writer:
             table = _arrow(frame)
             if self._parquet is None:
                 texts = [each.name for each in table.schema if pa.types.is_dictionary(each.type)]
-                self._parquet = pq.ParquetWriter(self._file, table.schema, compression="lz4", use_dictionary=texts, write_statistics=False,
-                                                 store_schema=False)  # fmt: skip
+                self._parquet = pq.ParquetWriter(self._file, table.schema, compression="lz4", use_dictionary=texts,
+                                                 write_statistics=False, store_schema=False)  # fmt: skip
             self._parquet.write_table(table)
         self._first = False
 
