@@ -2,8 +2,8 @@
 
 Every subject follows one schedule of 400 results: blood counts at every visit, chemistry at most, clotting, lipids and urine
 at some; 36 tests, four of them (and glucose in urine) without a CTCAE term. Four laboratories report in their own units with
-their own limits; a subject belongs to one. 2 % of the rows lack their limits, 1 % their value, 2 % of the baselines were never taken, for a
-third of the rows nobody wrote down whether the subject had fasted.
+their own limits; a subject belongs to one. 2 % of the rows lack their limits, 1 % their value, 2 % of the baselines were
+never taken, for a third of the rows nobody wrote down whether the subject had fasted.
 
 The numbers are invented: medians, spreads and frequencies are plausible, and wide enough that every grade occurs.
 """
