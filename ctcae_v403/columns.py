@@ -20,6 +20,7 @@ from ctcae_v403.kernel import NONE, QUALIFIERS
 NO_VALUE, NOT_NUMERIC = REASONS.index("NO_VALUE"), REASONS.index("NOT_NUMERIC")
 DOMAINS = ("LB", "VS", "EG", "RE", "CV", "MK", "UR", "RP", "FA")  # findings, the first that has a test code
 YES, NO = ("Y", "YES", "TRUE", "1"), ("N", "NO", "FALSE", "0")
+FEW = 4096  # words that are worth a meaning each, whether they occur or not
 UNKNOWN = 2  # the third state of what is true (1) or false (0)
 _WORDS = pl.Categories("ctcae_v403")  # of test codes, specimens, units and other short words
 
@@ -114,7 +115,7 @@ def detect(names: Sequence[str]) -> Columns:
 
 
 class Words(NamedTuple):
-    """A column of text: ``codes`` (int32) into the ``distinct`` words; null is the empty word."""
+    """A column of text: ``codes`` (integers) into the ``distinct`` words; null is the empty word."""
 
     codes: Any
     distinct: list[str]
@@ -125,7 +126,10 @@ class Words(NamedTuple):
 
 
 def words(column: pl.Series) -> Words:
-    """A column of text by distinct value."""
+    """A column of text by distinct value; of a type that lists its words, by that list."""
+    if isinstance(column.dtype, pl.Enum) and len(column.dtype.categories) <= FEW:
+        listed = [*column.dtype.categories.to_list(), ""]
+        return Words(filled(column.to_physical(), len(listed) - 1), listed)
     if not isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String).cast(pl.Categorical(_WORDS))
     found, codes = column.unique(), column.to_physical()
@@ -133,8 +137,15 @@ def words(column: pl.Series) -> Words:
     top = int(codes.max() or 0) + 1  # type: ignore[arg-type]
     place = np.zeros(top + 1, np.int32)
     place[found.to_physical().cast(pl.Int64).fill_null(top).to_numpy()] = np.arange(len(found))
-    places = codes.cast(pl.Int64).fill_null(top) if codes.null_count() else codes
-    return Words(place[places.to_numpy()], found.cast(pl.String).fill_null("").to_list())
+    return Words(place[filled(codes, top)], found.cast(pl.String).fill_null("").to_list())
+
+
+def filled(codes: pl.Series, null: int) -> Any:
+    """Codes as an array, *null* where there is none."""
+    if not codes.null_count():
+        return codes.to_numpy()
+    room = pl.UInt16 if null < 1 << 16 else pl.Int64
+    return codes.cast(room).fill_null(null).to_numpy()
 
 
 def state(word: str) -> int:
@@ -158,7 +169,7 @@ class Numbers(NamedTuple):
 def numbers(column: pl.Series, scale: Any = None) -> Numbers:
     """A column of results. Numbers below zero are kept: whether they are results depends on the analyte."""
     if column.dtype.is_numeric():
-        x = column.cast(pl.Float64).to_numpy()
+        x = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
         why = np.full(len(x), NONE, np.int8)
         finite = np.isfinite(x)
         if not finite.all():
@@ -196,9 +207,9 @@ def plain_numbers(column: pl.Series | None) -> Any:
     if column is None:
         return np.empty(0)
     if column.dtype in (pl.Float64, pl.Float32) or column.dtype.is_integer():
-        x = column.cast(pl.Float64).to_numpy()
-        finite = np.isfinite(x)
-        return x if finite.all() else np.where(finite, x, np.nan)
+        x = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        endless = np.isinf(x)
+        return np.where(endless, np.nan, x) if endless.any() else x
     return numbers(column).plain()
 
 

@@ -243,7 +243,8 @@ class Grader:
         grade = np.concatenate([results.grade for *_, results in made])
         order = np.argsort(subject, kind="stable")
         before = np.concatenate([[0], np.cumsum(counts)])
-        spread = np.concatenate([np.arange(before[i], before[i + 1]) for i in order]) if len(order) else order
+        ends = np.cumsum(counts[order])
+        spread = np.arange(len(outcome)) + np.repeat(before[:-1][order] - ends + counts[order], counts[order])
         start = np.searchsorted(subject[order], np.arange(int(subject.max()) + 2))
         return Baselines(
             start.astype(np.int64), place[order].astype(np.int64), key[order].astype(np.int64), x[order], uln[order],
@@ -325,14 +326,17 @@ class Grader:
             study = columns.words(part[roles.study])
             if self._study is None and len(study.codes):
                 self._study = study.distinct[study.codes[0]]
-            if study.distinct != [self._study]:  # the same subject number in another study is another person
-                own = pl.Series(np.array([word == self._study for word in study.distinct])[study.codes])
+            own = study.map(lambda word: word == self._study, np.bool_)
+            if not own.all():  # the same subject number in another study is another person
                 named = pl.select(
-                    pl.when(own).then(subject.cast(pl.String))
+                    pl.when(pl.Series(own)).then(subject.cast(pl.String))
                     .otherwise(part[roles.study].cast(pl.String).fill_null("") + "\x1f" + subject.cast(pl.String))
                 )  # fmt: skip
                 subject = named.to_series()
-        if not isinstance(subject.dtype, pl.Categorical | pl.Enum):
+        if isinstance(subject.dtype, pl.Enum):
+            people = pl.concat([subject.dtype.categories, pl.Series([""])]).cast(pl.Categorical(self._subjects)).to_physical()
+            return people.to_numpy().astype(np.int32)[columns.filled(subject.to_physical(), len(people) - 1)]
+        if not isinstance(subject.dtype, pl.Categorical):
             codes = subject.cast(pl.String).fill_null("").cast(pl.Categorical(self._subjects)).to_physical()
             return codes.to_numpy().astype(np.int32)
         known = columns.words(subject)
