@@ -6,6 +6,7 @@ distinct value, and a categorical column by its codes.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,14 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from ctcae_v403 import grading
+from ctcae_v403 import buffers, grading
+from ctcae_v403.buffers import FEW, Buffer
 from ctcae_v403.grading import REASONS, Number
 from ctcae_v403.kernel import NONE, QUALIFIERS
 
 NO_VALUE, NOT_NUMERIC = REASONS.index("NO_VALUE"), REASONS.index("NOT_NUMERIC")
 DOMAINS = ("LB", "VS", "EG", "RE", "CV", "MK", "UR", "RP", "FA")  # findings, the first that has a test code
 YES, NO = ("Y", "YES", "TRUE", "1"), ("N", "NO", "FALSE", "0")
-FEW = 4096  # words that are worth a meaning each, whether they occur or not
 UNKNOWN = 2  # the third state of what is true (1) or false (0)
 _WORDS = pl.Categories("ctcae_v403")  # of test codes, specimens, units and other short words
 
@@ -115,37 +116,106 @@ def detect(names: Sequence[str]) -> Columns:
 
 
 class Words(NamedTuple):
-    """A column of text: ``codes`` (integers) into the ``distinct`` words; null is the empty word."""
+    """A column of text by its ``distinct`` words, of which null is the empty one. ``place``: for each code of ``raw``, and
+    last for none, the word among them.
+    """
 
-    codes: Any
+    raw: Buffer
+    place: Any
     distinct: list[str]
 
+    @property
+    def codes(self) -> Any:
+        """For each row the place of its word among the distinct ones (int32)."""
+        return self.raw.look_up(self.place)
+
+    def meanings(self, meaning: Callable[[str], Any], kind: Any) -> Any:
+        """What the words mean, found once a word, by code."""
+        return np.array([meaning(word) for word in self.distinct], kind)[self.place]
+
     def map(self, meaning: Callable[[str], Any], kind: Any) -> Any:
-        """An array of what each row's word means, found once per distinct word."""
-        return np.array([meaning(word) for word in self.distinct], kind)[self.codes]
+        """What each row's word means."""
+        return self.raw.look_up(self.meanings(meaning, kind))
 
 
 def words(column: pl.Series) -> Words:
     """A column of text by distinct value; of a type that lists its words, by that list."""
     if isinstance(column.dtype, pl.Enum) and len(column.dtype.categories) <= FEW:
         listed = [*column.dtype.categories.to_list(), ""]
-        return Words(filled(column.to_physical(), len(listed) - 1), listed)
+        return Words(buffers.of(column), np.arange(len(listed), dtype=np.int32), listed)
     if not isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String).cast(pl.Categorical(_WORDS))
-    found, codes = column.unique(), column.to_physical()
-    # null: the place after every code
-    top = int(codes.max() or 0) + 1  # type: ignore[arg-type]
-    place = np.zeros(top + 1, np.int32)
-    place[found.to_physical().cast(pl.Int64).fill_null(top).to_numpy()] = np.arange(len(found))
-    return Words(place[filled(codes, top)], found.cast(pl.String).fill_null("").to_list())
+    found, raw = column.unique(), buffers.of(column)
+    there = buffers.of(found)
+    codes = np.where(there.absent(), -1, there.data[there.first :].astype(np.int64))
+    place = np.zeros(int(codes.max(initial=-1)) + 2, np.int32)
+    place[codes] = np.arange(len(found))  # of null, −1: the last
+    return Words(raw, place, found.cast(pl.String).fill_null("").to_list() or [""])
 
 
-def filled(codes: pl.Series, null: int) -> Any:
-    """Codes as an array, *null* where there is none."""
-    if not codes.null_count():
-        return codes.to_numpy()
-    room = pl.UInt16 if null < 1 << 16 else pl.Int64
-    return codes.cast(room).fill_null(null).to_numpy()
+class Table:
+    """Rows of a frame, whose columns are looked at once for all its parts."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._whole, self._first, self._n = frame, 0, len(frame)
+        self._words: dict[str, Words] = {}
+        self._raw: dict[str, Buffer] = {}
+        self._days: dict[str, Any] = {}
+        self._types: dict[str, Any] = {}
+
+    def part(self, first: int, n: int) -> Table:
+        """At most *n* rows, from number *first* on."""
+        made = copy.copy(self)
+        made._first, made._n = self._first + first, max(0, min(n, self._n - first))
+        return made
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, name: str) -> pl.Series:
+        return self._whole[name].slice(self._first, self._n)
+
+    def rows(self, at: Any) -> pl.DataFrame:
+        """The rows at these places as a frame."""
+        return self._whole.select(pl.all().gather(at + self._first))
+
+    def dtype(self, name: str) -> Any:
+        """The type of a column; polars takes its time to say, where words are listed."""
+        if name not in self._types:
+            self._types[name] = self._whole[name].dtype
+        return self._types[name]
+
+    def words(self, name: str) -> Words:
+        """A column of text."""
+        if name not in self._words:
+            self._words[name] = words(self._whole[name])
+        whole = self._words[name]
+        return Words(whole.raw.part(self._first, self._n), whole.place, whole.distinct)
+
+    def codes(self, name: str) -> Buffer:
+        """A column of numbers, or of listed words by number, as it lies there."""
+        if name not in self._raw:
+            column = self._whole[name]
+            self._raw[name] = buffers.of(_plainly(column) if self.dtype(name).is_numeric() else column)
+        return self._raw[name].part(self._first, self._n)
+
+    def plain_numbers(self, name: str | None, above_zero: bool = False) -> Any:
+        """The unqualified numbers of a column, NaN elsewhere, *above_zero* also for those below it; of no column none."""
+        if name is None:
+            return np.empty(0)
+        if self.dtype(name).is_numeric():
+            return self.codes(name).floats(above_zero)[0]
+        x = numbers(self[name]).plain()
+        return np.where(x < 0, np.nan, x) if above_zero else x
+
+    def days(self, name: str, at: Any) -> Any:
+        """``days`` of a column at these places."""
+        if not isinstance(self.dtype(name), pl.Enum):
+            return days(self[name][at])
+        found = self.words(name)
+        if name not in self._days:
+            self._days[name] = days(pl.Series(found.distinct))[found.place]
+        return found.raw.look_up(self._days[name])[at]
 
 
 def state(word: str) -> int:
@@ -169,15 +239,7 @@ class Numbers(NamedTuple):
 def numbers(column: pl.Series, scale: Any = None) -> Numbers:
     """A column of results. Numbers below zero are kept: whether they are results depends on the analyte."""
     if column.dtype.is_numeric():
-        x = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        why = np.full(len(x), NONE, np.int8)
-        finite = np.isfinite(x)
-        if not finite.all():
-            why[~finite] = NOT_NUMERIC
-            if column.null_count():
-                why[column.is_null().to_numpy()] = NO_VALUE
-            x = np.where(finite, x, np.nan)
-        return Numbers(x, np.zeros(len(x), np.int8), why)
+        return _counted(buffers.of(_plainly(column)))
     text = column.cast(pl.String)
     n = len(text)
     x, qualifier, why = np.full(n, np.nan), np.zeros(n, np.int8), np.full(n, NO_VALUE, np.int8)
@@ -195,6 +257,15 @@ def numbers(column: pl.Series, scale: Any = None) -> Numbers:
     return Numbers(x, qualifier, why)
 
 
+def _counted(raw: Buffer) -> Numbers:
+    x, without = raw.floats()
+    why = np.full(len(x), NONE, np.int8)
+    if without:
+        why[np.isnan(x)] = NOT_NUMERIC
+        why[raw.absent()] = NO_VALUE
+    return Numbers(x, np.zeros(len(x), np.int8), why)
+
+
 def coded(found: Number | str) -> tuple[float, int, int]:
     """A number, or the reason why there is none, as ``Numbers`` has it."""
     if isinstance(found, Number):
@@ -202,27 +273,21 @@ def coded(found: Number | str) -> tuple[float, int, int]:
     return np.nan, 0, REASONS.index(found)
 
 
-def plain_numbers(column: pl.Series | None) -> Any:
-    """The unqualified numbers of a column, NaN elsewhere; of no column none."""
-    if column is None:
-        return np.empty(0)
-    if column.dtype in (pl.Float64, pl.Float32) or column.dtype.is_integer():
-        x = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        endless = np.isinf(x)
-        return np.where(endless, np.nan, x) if endless.any() else x
-    return numbers(column).plain()
+def _plainly(column: pl.Series) -> pl.Series:
+    """Numbers as a type that compiled code reads."""
+    return column if column.dtype in (pl.Float64, pl.Int64) else column.cast(pl.Float64)
 
 
-def values(frame: pl.DataFrame, columns: Columns) -> Numbers:
+def values(table: Table, columns: Columns) -> Numbers:
     """The first column that holds a value: the number, else the text in the same unit (``<0.1``)."""
     first, *others = columns.values
-    best = numbers(frame[first])
+    best = _counted(table.codes(first)) if table.dtype(first).is_numeric() else numbers(table[first])
     for name in others:
         empty = best.why == NO_VALUE
         if not empty.any():
             break
         at = np.flatnonzero(empty)
-        part = frame[at]
+        part = table.rows(at)
         source = part[name]
         if name.upper().endswith("ORRES"):  # as collected: only where the unit is the same
             units = [part[unit].cast(pl.String).fill_null("") if unit else pl.Series([""] * len(at))

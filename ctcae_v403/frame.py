@@ -18,8 +18,8 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from ctcae_v403 import columns, grading, kernel, sameday
-from ctcae_v403.columns import Columns, ColumnsError
+from ctcae_v403 import buffers, columns, grading, kernel, sameday
+from ctcae_v403.columns import Columns, ColumnsError, Table
 from ctcae_v403.kernel import NONE, Baselines, Results, Rows
 from ctcae_v403.plan import Key, Plan
 from ctcae_v403.rules import Policy
@@ -29,8 +29,9 @@ __all__ = ["OUTPUT", "Codes", "ColumnsError", "Grader", "grade_codes", "grade_fr
 WORDS = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "FLAGS")  # as plan.Outcome has them
 OUTPUT = ("ATOXDSC", "ATOXDIR", "ATOXGR", "REASON", "CRITERION", "BASIS", "BTOXGR", "FLAGS", "WORSENED", "R2A1HI", "R2BASE")
 PART = 1 << 18  # rows told in words at a time by one thread
-CODED = 1 << 20  # rows decided at a time where no words are asked for
-MANY = 1 << 22  # combinations of test, specimen and unit that are worth a table
+CODED = 1 << 20  # rows decided by one thread where no words are asked for
+NEAR = 1 << 16  # rows read at a time: what is read of them stays near the processor
+MANY = 1 << 20  # combinations of test, specimen and unit that are worth a table
 _NONE, _NOTHING = np.zeros(1, np.int64), np.zeros(1)
 _NO_BASELINES = Baselines(_NONE, _NONE, _NONE, _NOTHING, _NOTHING, _NONE, _NONE, _NONE)
 
@@ -90,16 +91,18 @@ def grade_codes(frame: pl.DataFrame, policy: str | Mapping[str, str] | Policy | 
         for first, part in parts:
             grader.learn(part, first)
         grader.settle()
-    read = list(_each(lambda numbered: grader._read(numbered[1]), parts))
-    tables = grader.plan.tables()
-    counts = [grader.plan.widths()[rows.key] for rows in read]
+    graded = [each for some in _each(lambda numbered: list(grader._codes(numbered[1], with_base)), parts) for each in some]
     start = np.zeros(len(frame) + 1, np.int64)
-    np.cumsum(np.concatenate(counts) if counts else start[1:], out=start[1:])
-    results = _room(int(start[-1]), with_limits=False)
-    ends = np.cumsum([len(rows.key) for rows in read]).tolist()
-    list(_each(lambda job: grader._decide(job[0], tables, int(start[job[1] - len(job[0].key)]), results, with_base),
-               list(zip(read, ends, strict=True))))  # fmt: skip
-    return Codes(start, results.grade, results.reason, results.outcome, results.base), grader.plan
+    np.cumsum(np.concatenate([counts for counts, _ in graded]), out=start[1:])
+    ends = np.cumsum([0, *(len(results.grade) for _, results in graded)]).tolist()
+    whole = _room(ends[-1], with_limits=False)
+
+    def collect(job: tuple[int, Results]) -> None:
+        for into, part in zip(whole[:4], job[1], strict=False):
+            into[job[0] : job[0] + len(part)] = part
+
+    list(_each(collect, list(zip(ends, (results for _, results in graded), strict=False))))
+    return Codes(start, whole.grade, whole.reason, whole.outcome, whole.base), grader.plan
 
 
 def _parts(frame: pl.DataFrame, size: int = PART) -> list[tuple[int, pl.DataFrame]]:
@@ -176,6 +179,9 @@ class Grader:
         self._baselines = _NO_BASELINES
         self._same_day = sameday.SameDay(self.plan)
         self._spare: list[_Vocabulary] = []
+        self._combined: tuple[list[list[str]], Any] = ([], np.zeros(1, np.int32))
+        self._enum: tuple[Any, Any] = (None, _NONE)
+        self._paired: dict[int, tuple[str, ...]] = {}
 
     # --- what grades refer to outside their own row
 
@@ -188,28 +194,28 @@ class Grader:
         self._learn(table, 0, columns.detect(table.columns))
 
     def _learn(self, part: pl.DataFrame, first: int, roles: Columns) -> None:
-        keys, _ = self._keys(part, roles)
         if roles.subject is None:
             return
+        table = Table(part)
+        keys, _ = self._keys(table, roles)
         wanted = self._same_day.wanted(self.plan)[keys] if roles.date else np.zeros(len(keys), np.bool_)
-        at_base = _any_yes(part, roles)
+        at_base = _any_yes(table, roles)
         if wanted.any():
             rows = np.flatnonzero(wanted)
-            some = part[rows]
+            some = Table(part[rows])
             read = columns.values(some, roles)
-            base = columns.plain_numbers(some[roles.base]) if roles.base else np.full(len(rows), np.nan)
+            before = some.plain_numbers(roles.base) if roles.base else np.full(len(rows), np.nan)
             subject, day = self._people(some, roles), columns.days(some[roles.date or ""])
-            self._same_day.add(self.plan, keys[rows], subject, day, read.plain(), base, rows + first)
+            self._same_day.add(self.plan, keys[rows], subject, day, read.plain(), before, rows + first)
         if at_base is not None and at_base.any():
             rows = np.flatnonzero(at_base)
-            some = part[rows]
-            read = columns.values(some, roles)
-            usable = (read.why == NONE) & (read.qualifier == 0)
-            rows, some = rows[usable], some.filter(pl.Series(usable))
-            date = some[roles.date].cast(pl.String).fill_null("") if roles.date else pl.Series([""] * len(some))
-            flagged = some.select(roles.used()).with_columns(
-                __subject=pl.Series(self._people(some, roles)), __place=pl.Series(self.plan.places()[keys[rows]]), __date=date,
-                __row=pl.Series(rows + first),
+            found = columns.values(table, roles)
+            rows = rows[((found.why == NONE) & (found.qualifier == 0))[rows]]
+            base = part[rows]
+            date = base[roles.date].cast(pl.String).fill_null("") if roles.date else pl.Series([""] * len(base))
+            flagged = base.select(roles.used()).with_columns(
+                __subject=pl.Series(self._people(Table(base), roles)), __place=pl.Series(self.plan.places()[keys[rows]]),
+                __date=date, __row=pl.Series(rows + first),
             )  # fmt: skip
             self._flagged.append((_last(flagged), roles))
 
@@ -228,7 +234,7 @@ class Grader:
         for flagged, roles in kept:
             if flagged.is_empty():
                 continue
-            rows = self._read(flagged, roles, baselines=False)
+            rows = self._read(Table(flagged), roles, baselines=False)
             counts = self.plan.widths()[rows.key]
             results = _room(int(counts.sum()), with_limits=False)
             self._decide(rows, self.plan.tables(), 0, results, with_base=False, baselines=False)
@@ -256,7 +262,7 @@ class Grader:
 
     def grade(self, part: pl.DataFrame, first: int = 0) -> pl.DataFrame:
         """The graded rows of *part*, whose first row is number *first* of the table: ``ROW``, its columns, ``OUTPUT``."""
-        rows = self._read(part)
+        rows = self._read(Table(part))
         counts = self.plan.widths()[rows.key]
         results = _room(int(counts.sum()), with_limits=True)
         used = np.empty(len(part))
@@ -284,6 +290,16 @@ class Grader:
         row = pl.Series("ROW", repeat.astype(np.int64) + (first + 1))
         return answer.insert_column(0, row).with_columns(said[name].alias(name) for name in OUTPUT)
 
+    def _codes(self, part: pl.DataFrame, with_base: bool) -> Iterator[tuple[Any, Results]]:
+        """How many results each row of *part* has, and the results, some rows at a time."""
+        table = Table(part)
+        for first in range(0, max(1, len(part)), NEAR):
+            rows = self._read(table.part(first, NEAR))
+            counts = self.plan.widths()[rows.key].astype(np.int32)
+            results = _room(int(counts.sum()), with_limits=False)
+            self._decide(rows, self.plan.tables(), 0, results, with_base)
+            yield counts, results
+
     def _decide(self, rows: Rows, tables: tuple[Any, ...], at: int, results: Results, with_base: bool, baselines: bool = True,
                 used: Any = None) -> None:  # fmt: skip
         tile, n_keys = kernel.TILE, len(tables[0])
@@ -295,55 +311,74 @@ class Grader:
 
     # --- reading
 
-    def _keys(self, part: pl.DataFrame, roles: Columns) -> tuple[Any, list[int]]:
+    def _keys(self, part: Table, roles: Columns) -> tuple[Any, list[int]]:
         """The number in the plan of what each row is of (int32), and the numbers met."""
-        of = [columns.words(part[name]) for name in (roles.test, roles.specimen, roles.unit) if name]
-        joint = np.zeros(len(part), np.int64)  # no table has more combinations than that holds
+        names = [name for name in (roles.test, roles.specimen, roles.unit) if name]
+        of = [part.words(name) for name in names]
+        if math.prod(len(column.distinct) for column in of) > MANY:  # nearly every row its own spelling
+            words = np.stack([column.codes for column in of])
+            met, joint = np.unique(words, axis=1, return_inverse=True)
+            found = [self._number(roles, names, [column.distinct[at] for column, at in zip(of, each, strict=True)])
+                     for each in met.T.tolist()]  # fmt: skip
+            return np.array(found, np.int32)[joint], sorted(set(found))
+        joint, step = np.zeros(len(part), np.int32), 1
         for column in of:
-            joint = joint * len(column.distinct) + column.codes if len(column.distinct) > 1 else joint
-        span = math.prod(len(column.distinct) for column in of)
-        if span > MANY:  # nearly every row its own spelling: count the combinations that occur
-            met, joint = np.unique(joint, return_inverse=True)
-            places = np.arange(len(met))
-        else:
-            places = met = np.flatnonzero(np.bincount(joint, minlength=1)) if len(part) else joint
-        number = np.zeros(int(places.max()) + 1 if len(places) else 1, np.int32)
-        for place, each in zip(places.tolist(), met.tolist(), strict=True):
-            found, rest = {}, each
-            for name, column in reversed(list(zip((n for n in (roles.test, roles.specimen, roles.unit) if n), of, strict=True))):
+            column.raw.add_up(column.place * np.int32(step), joint)
+            step *= len(column.distinct)
+        seen = np.zeros(step, np.bool_)
+        buffers.mark(joint, seen)
+        places = np.flatnonzero(seen)
+        lists = [column.distinct for column in of]
+        known, number = self._combined
+        if known != lists:
+            number = np.full(step, -1, np.int32)
+        for place in places[number[places] < 0].tolist():
+            rest, words_of = place, []
+            for column in of:
                 rest, at = divmod(rest, len(column.distinct))
-                found[name] = column.distinct[at]
-            word = [found.get(name, "") if name else "" for name in (roles.test, roles.specimen, roles.unit)]
-            number[place] = self.plan.number(Key(word[0], word[1], word[2]))
-        return number[joint], sorted(set(number[places].tolist()))
+                words_of.append(column.distinct[at])
+            number[place] = self._number(roles, names, words_of)
+        self._combined = (lists, number)
+        buffers.renumber(joint, number)
+        return joint, sorted(set(number[places].tolist()))
 
-    def _people(self, part: pl.DataFrame, roles: Columns) -> Any:
+    def _number(self, roles: Columns, names: list[str], words: list[str]) -> int:
+        said = dict(zip(names, words, strict=True))
+        word = [said.get(name, "") if name else "" for name in (roles.test, roles.specimen, roles.unit)]
+        return self.plan.number(Key(word[0], word[1], word[2]))
+
+    def _people(self, part: Table, roles: Columns) -> Any:
         """A number for each subject of each study (int32), −1 where there is no subject."""
         if roles.subject is None:
             return np.full(len(part), -1, np.int32)
-        subject = part[roles.subject]
         if roles.study is not None:
-            study = columns.words(part[roles.study])
-            if self._study is None and len(study.codes):
+            study = part.words(roles.study)
+            if self._study is None and len(part):
                 self._study = study.distinct[study.codes[0]]
-            own = study.map(lambda word: word == self._study, np.bool_)
-            if not own.all():  # the same subject number in another study is another person
-                named = pl.select(
-                    pl.when(pl.Series(own)).then(subject.cast(pl.String))
-                    .otherwise(part[roles.study].cast(pl.String).fill_null("") + "\x1f" + subject.cast(pl.String))
-                )  # fmt: skip
-                subject = named.to_series()
-        if isinstance(subject.dtype, pl.Enum):
-            people = pl.concat([subject.dtype.categories, pl.Series([""])]).cast(pl.Categorical(self._subjects)).to_physical()
-            return people.to_numpy().astype(np.int32)[columns.filled(subject.to_physical(), len(people) - 1)]
-        if not isinstance(subject.dtype, pl.Categorical):
-            codes = subject.cast(pl.String).fill_null("").cast(pl.Categorical(self._subjects)).to_physical()
-            return codes.to_numpy().astype(np.int32)
-        known = columns.words(subject)
-        numbers = pl.Series(known.distinct).cast(pl.Categorical(self._subjects)).to_physical().to_numpy()
-        return numbers.astype(np.int32)[known.codes]
+            listed = isinstance(part.dtype(roles.study), pl.Enum) and not len(study.raw.valid)
+            if study.distinct != [self._study] and not (listed and study.distinct == [self._study, ""]):
+                own = study.map(lambda word: word == self._study, np.bool_)
+                if not own.all():  # the same subject number in another study is another person
+                    subject = part[roles.subject].cast(pl.String)
+                    elsewhere = part[roles.study].cast(pl.String).fill_null("") + "\x1f" + subject
+                    return self._numbers(pl.select(pl.when(pl.Series(own)).then(subject).otherwise(elsewhere)).to_series())
+        kind = part.dtype(roles.subject)
+        if isinstance(kind, pl.Enum):
+            known_kind, numbers = self._enum
+            if known_kind != kind:
+                numbers = self._numbers(pl.concat([kind.categories, pl.Series([""])]))
+                self._enum = (kind, numbers)
+            return part.codes(roles.subject).look_up(numbers)
+        if not isinstance(kind, pl.Categorical):
+            return self._numbers(part[roles.subject])
+        known = part.words(roles.subject)
+        return known.raw.look_up(self._numbers(pl.Series(known.distinct))[known.place])
 
-    def _read(self, part: pl.DataFrame, roles: Columns | None = None, baselines: bool = True) -> Rows:
+    def _numbers(self, subjects: pl.Series) -> Any:
+        codes = subjects.cast(pl.String).fill_null("").cast(pl.Categorical(self._subjects)).to_physical()
+        return codes.to_numpy().astype(np.int32)
+
+    def _read(self, part: Table, roles: Columns | None = None, baselines: bool = True) -> Rows:
         roles = roles or self.roles
         n = len(part)
         keys, met = self._keys(part, roles)
@@ -353,19 +388,17 @@ class Grader:
             if analyte is not None and analyte.scale:
                 at = np.flatnonzero(keys == number)
                 x, qualifier, why = x.copy(), qualifier.copy(), why.copy()
-                x[at], qualifier[at], why[at] = columns.on_scale(part[at], roles, analyte)
+                x[at], qualifier[at], why[at] = columns.on_scale(part.rows(at), roles, analyte)
         if any(self._pairs(number) for number in met):
             keys, x, qualifier, why = self._worse(part, roles, keys, x, qualifier, why)
             met = sorted(set(keys.tolist()))
-        below = x < 0
-        if below.any():
-            below &= ~self.plan.signed()[keys] & (why == NONE)
+        if buffers.any_below_zero(x):
+            below = (x < 0) & ~self.plan.signed()[keys] & (why == NONE)
             why = np.where(below, columns.NOT_NUMERIC, why).astype(np.int8)
-        uln, lln, base, ceiling = (
-            columns.plain_numbers(part[name] if name else None) for name in (roles.uln, roles.lln, roles.base, roles.base_uln)
-        )
+        base, ceiling = part.plain_numbers(roles.base), part.plain_numbers(roles.base_uln)
+        uln, lln = (part.plain_numbers(name, above_zero=True) if name else np.full(n, np.nan) for name in (roles.uln, roles.lln))
         rows = Rows(
-            key=keys, x=x, qualifier=qualifier, why=why, uln=_limits(uln, n), lln=_limits(lln, n), base=base, ceiling=ceiling,
+            key=keys, x=x, qualifier=qualifier, why=why, uln=uln, lln=lln, base=base, ceiling=ceiling,
             situation=self._situations(part, roles, n), subject=np.empty(0, np.int32), other=np.empty(0),
             other_base=np.empty(0),
         )  # fmt: skip
@@ -378,11 +411,13 @@ class Grader:
 
     def _pairs(self, number: int) -> tuple[str, ...]:
         """The two analytes that a result of the key holds, if it holds two."""
-        key = self.plan.keys[number]
-        analyte = grading.resolve(key.test, key.specimen, key.unit)
-        return () if isinstance(analyte, str) else analyte.pair
+        if number not in self._paired:
+            key = self.plan.keys[number]
+            analyte = grading.resolve(key.test, key.specimen, key.unit)
+            self._paired[number] = () if isinstance(analyte, str) else analyte.pair
+        return self._paired[number]
 
-    def _worse(self, part: pl.DataFrame, roles: Columns, keys: Any, x: Any, qualifier: Any, why: Any) -> tuple[Any, ...]:
+    def _worse(self, part: Table, roles: Columns, keys: Any, x: Any, qualifier: Any, why: Any) -> tuple[Any, ...]:
         """Results that are pairs (``150/95``) as the worse of the two: the key of that one, and its number."""
         keys, x, qualifier, why = keys.copy(), x.copy(), qualifier.copy(), why.copy()
         for number in sorted(set(keys.tolist())):
@@ -391,7 +426,7 @@ class Grader:
                 continue
             at = np.flatnonzero(keys == number)
             key = self.plan.keys[number]
-            text = columns.words(columns.first_text(part[at], roles))
+            text = columns.words(columns.first_text(part.rows(at), roles))
             drugs = np.zeros(len(at), np.int64)
             if roles.antihypertensives:
                 counted = columns.words(part[roles.antihypertensives][at])
@@ -415,48 +450,40 @@ class Grader:
                     column[at[own]] = np.array(found, column.dtype)[text.codes[own]]
         return keys, x, qualifier, why
 
-    def _situations(self, part: pl.DataFrame, roles: Columns, n: int) -> Any:
+    def _situations(self, part: Table, roles: Columns, n: int) -> Any:
         """What is known of each row beside its number: ``kernel`` contexts, two bits each (int32)."""
         unknown = columns.UNKNOWN
         always = unknown << 2 * kernel.FEBRILE | unknown << 2 * kernel.HEMOGLOBIN_FELL
-        said: list[Any] = []
+        said: list[tuple[columns.Words, Any]] = []
         assumed = 1 if self.plan.policy.fasting == "assume_fasting" else unknown
         # not fasting is as good as not known: only a fasting value has grades 1 and 2
         fasting = {0: unknown, 1: 1, unknown: assumed}
         if roles.fasting:
-            words = columns.words(part[roles.fasting])
-            said.append(words.map(lambda word: fasting[columns.state(word)] << 2 * kernel.FASTING, np.int32))
+            words = part.words(roles.fasting)
+            said.append((words, lambda word: fasting[columns.state(word)] << 2 * kernel.FASTING))
         else:
             always |= assumed << 2 * kernel.FASTING
         if roles.anticoagulated:
-            words = columns.words(part[roles.anticoagulated])
-            said.append(words.map(lambda word: columns.state(word) << 2 * kernel.ANTICOAGULATED, np.int32))
+            words = part.words(roles.anticoagulated)
+            said.append((words, lambda word: columns.state(word) << 2 * kernel.ANTICOAGULATED))
         else:
             always |= unknown << 2 * kernel.ANTICOAGULATED
         if roles.antihypertensives:
-            words = columns.words(part[roles.antihypertensives])
-            said.append(words.map(lambda word: (_drugs(word) >= 1) << 2 * kernel.ANTIHYPERTENSIVE, np.int32))
-            said.append(words.map(lambda word: (_drugs(word) >= 2) << 2 * kernel.ANTIHYPERTENSIVES, np.int32))
-        if roles.age:
-            age = columns.plain_numbers(part[roles.age])
-            adult = np.where(np.isnan(age), np.int32(unknown), (age >= grading.ADULT_FROM).astype(np.int32))
-            said.append(adult << 2 * kernel.ADULT)
-        else:
+            words = part.words(roles.antihypertensives)
+            said.append((words, lambda word: ((_drugs(word) >= 1) << 2 * kernel.ANTIHYPERTENSIVE)
+                         + ((_drugs(word) >= 2) << 2 * kernel.ANTIHYPERTENSIVES)))  # fmt: skip
+        if not roles.age:
             always |= unknown << 2 * kernel.ADULT
         at_base = _any_yes(part, roles)
-        if at_base is not None:
-            said.append(at_base.astype(np.int32) * kernel.AT_BASELINE)
         found = np.full(n, always, np.int32)
-        for states in said:
-            found |= states
+        for words, meaning in said:
+            words.raw.add_up(words.meanings(meaning, np.int32), found)
+        if roles.age:
+            age = part.plain_numbers(roles.age)
+            buffers.add_where_from(age, grading.ADULT_FROM, 1 << 2 * kernel.ADULT, unknown << 2 * kernel.ADULT, found)
+        if at_base is not None:
+            buffers.add_where(at_base, kernel.AT_BASELINE, found)
         return found
-
-
-def _limits(limits: Any, n: int) -> Any:
-    """Normal limits, NaN where there is none; none is below zero."""
-    if not len(limits):
-        return np.full(n, np.nan)
-    return np.where(limits < 0, np.nan, limits) if (limits < 0).any() else limits
 
 
 def _sealed(column: Any) -> Any:
@@ -474,11 +501,11 @@ def _drugs(word: str) -> float:
         return float(columns.state(word) == 1)
 
 
-def _any_yes(part: pl.DataFrame, roles: Columns) -> Any:
+def _any_yes(part: Table, roles: Columns) -> Any:
     """Rows flagged as baseline; None where the table has no such flag."""
     found = None
     for name in roles.flags:
-        yes = columns.words(part[name]).map(lambda word: columns.state(word) == 1, np.bool_)
+        yes = part.words(name).map(lambda word: columns.state(word) == 1, np.bool_)
         found = yes if found is None else found | yes
     return found
 

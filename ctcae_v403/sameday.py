@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from ctcae_v403 import columns, grading, kernel, rules, units
-from ctcae_v403.columns import UNKNOWN, UNKNOWN_DAY, Columns
+from ctcae_v403 import buffers, grading, kernel, rules, units
+from ctcae_v403.columns import UNKNOWN, UNKNOWN_DAY, Columns, Table
 from ctcae_v403.grading import REASONS
 from ctcae_v403.kernel import NONE, Baselines, Rows
 from ctcae_v403.plan import Plan
@@ -89,7 +88,7 @@ class SameDay:
         asking |= {"calcium"} if "albumin" in self._units else set()
         return any(analyte is not None and analyte.name in asking for analyte in (plan.analytes[number] for number in met))
 
-    def applied(self, rows: Rows, part: pl.DataFrame, roles: Columns, plan: Plan, met: list[int]) -> Rows:
+    def applied(self, rows: Rows, part: Table, roles: Columns, plan: Plan, met: list[int]) -> Rows:
         """*rows* of *part*, of the keys *met*, with what the other results of their day say of them."""
         by_name: dict[str, list[int]] = {}
         for number in met:
@@ -100,10 +99,10 @@ class SameDay:
             rows = self._corrected(rows, part, roles, plan, by_name["calcium"])
         for companion in self._companions:
             own = [number for name in self._asking[companion.context] for number in by_name.get(name, ())]
-            if dated and own:
-                at = np.flatnonzero(np.isin(rows.key, own))
-                table = (self._fell if companion.basis == "baseline" else self._found).get(companion.analyte)
-                value = _find(table, rows.subject[at], columns.days(part[roles.date or ""][at]))
+            table = (self._fell if companion.basis == "baseline" else self._found).get(companion.analyte)
+            if dated and own and table is not None:
+                at = _among(rows.key, own, plan)
+                value = _find(table, rows.subject[at], part.days(roles.date or "", at))
                 states = np.where(_holds(value, companion.true_operator, companion.true_bound), 1, np.where(
                     _holds(value, companion.false_operator, companion.false_bound), 0, UNKNOWN))  # fmt: skip
                 place = 2 * {"febrile": kernel.FEBRILE, "hemoglobin_fell": kernel.HEMOGLOBIN_FELL}[companion.context]
@@ -113,7 +112,7 @@ class SameDay:
                 rows = self._computed(rows, part, roles, plan, by_name[derivation.source], derivation, dated)
         return rows
 
-    def _corrected(self, rows: Rows, part: pl.DataFrame, roles: Columns, plan: Plan, own: list[int]) -> Rows:
+    def _corrected(self, rows: Rows, part: Table, roles: Columns, plan: Plan, own: list[int]) -> Rows:
         x = rows.x.copy()
         for number in own:
             analyte, key = plan.analytes[number], plan.keys[number]
@@ -121,22 +120,21 @@ class SameDay:
             if slope is None:
                 continue
             at = np.flatnonzero((rows.key == number) & (rows.why == NONE) & (rows.qualifier == 0))
-            albumin = _find(self._found["albumin"], rows.subject[at], columns.days(part[roles.date or ""][at]))
+            albumin = _find(self._found["albumin"], rows.subject[at], part.days(roles.date or "", at))
             at, albumin = at[~np.isnan(albumin)], albumin[~np.isnan(albumin)]
             x[at] += float(slope[1]) - float(slope[0]) * albumin
             rows.situation[at] |= kernel.CORRECTED
         return rows._replace(x=x)
 
-    def _computed(self, rows: Rows, part: pl.DataFrame, roles: Columns, plan: Plan, own: list[int],
+    def _computed(self, rows: Rows, part: Table, roles: Columns, plan: Plan, own: list[int],
                   derivation: Derivation, dated: bool) -> Rows:  # fmt: skip
-        at = np.flatnonzero(np.isin(rows.key, own))
-        some = part[at]
+        at = _among(rows.key, own, plan)
         n = len(at)
-        age = columns.plain_numbers(some[roles.age]) if roles.age else np.full(n, np.nan)
-        sex = columns.words(some[roles.sex]).map(rules.sex_code, np.int64) if roles.sex else np.full(n, -1)
+        age = part.plain_numbers(roles.age)[at] if roles.age else np.full(n, np.nan)
+        sex = part.words(roles.sex).map(rules.sex_code, np.int64)[at] if roles.sex else np.full(n, -1)
         stated = ~np.isnan(age) | (sex >= 0)
-        if dated:
-            day = columns.days(some[roles.date or ""])
+        if dated and any(name in self._found for name in derivation.unless):
+            day = part.days(roles.date or "", at)
             for name in derivation.unless:
                 stated &= np.isnan(_find(self._found.get(name), rows.subject[at], day))
         at, age, sex = at[stated], age[stated], sex[stated]
@@ -170,6 +168,14 @@ def _line(plan: Plan, number: int, unit: str) -> tuple[float, float]:
     except units.UnknownUnit:
         return np.nan, 0.0
     return float(times), float(plus)
+
+
+def _among(keys: Any, own: list[int], plan: Plan) -> Any:
+    """The rows of the keys *own*."""
+    wanted = np.zeros(len(plan.keys), np.int64)
+    wanted[own] = 1
+    found = np.empty(len(keys) + 1, np.int64)
+    return found[: buffers.among(keys, wanted, found)]
 
 
 def _joint(subject: Any, day: Any) -> Any:
