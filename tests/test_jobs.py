@@ -259,18 +259,18 @@ def test_run_delivers_beats_works_and_ends_cleanly_on_a_signal(database_url, tmp
         outbox.enqueue(session, address(owed, study, config, long_ago))
     for job in config.jobs:
         ledger.beat(engine, f"job {job.name}", long_ago, f"{job.cron} {job.timezone}")
-    begun, ended = threading.Event(), []
+    begun, ended = {job.name: threading.Event() for job in config.jobs}, []
 
     def work(engine, config, job, period, at):
+        begun[job.name].set()
         if job.name == "bad":
             raise RuntimeError("no")
-        begun.set()
         time.sleep(0.5)
         ended.append(period)
         return "made"
 
     def interrupt():
-        assert begun.wait(30)
+        assert all(each.wait(30) for each in begun.values())
         deadline = time.monotonic() + 30
         while not list((tmp_path / "mailbox").glob("*.eml")) and time.monotonic() < deadline:
             time.sleep(0.05)
