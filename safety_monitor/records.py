@@ -21,7 +21,7 @@ import polars as pl
 from pydantic import field_validator
 from sqlmodel import Field, SQLModel
 
-from safety_monitor.vocabulary import Seriousness
+from safety_monitor.vocabulary import CaseState, EpisodeEnd, Match, Seriousness
 
 _ISO_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ]([\d:.,]+(?:Z|[+-]\d{2}:?\d{2})?))?)?)?")
 
@@ -97,6 +97,7 @@ class AdverseEvent(SQLModel):
     study_id: str
     usubjid: str = Field(min_length=1)
     aeseq: int
+    aegrpid: str | None = None
     aeterm: str
     aedecod: str | None = None
     aebodsys: str | None = None
@@ -109,6 +110,7 @@ class AdverseEvent(SQLModel):
     aesdisab: bool | None = None
     aescong: bool | None = None
     aesmie: bool | None = None
+    aesosp: str | None = None
     aerel: str | None = None
     aeacn: str | None = None
     aecontrt: bool | None = None
@@ -150,6 +152,61 @@ class Assessment(SQLModel):
     related: bool = True
     fatal: bool = False
     queries: tuple[str, ...] = ()
+
+
+class Episode(SQLModel):
+    """One episode of results (``rules.episodes``) and what it is to the reported events (``rules.matching``).
+
+    ``opened_on``: the onset when it was first seen, by which it is known however the data move on. ``decided_aeseq``: the
+    report that a person said it is.
+    ``changes``: (ISO date, grade) of each change. ``evidence``: the result at the worst grade, in words. ``aeseq``: the first
+    record of the report that it is, or is covered by; ``candidates``: those that fit equally well.
+    """
+
+    study_id: str
+    usubjid: str
+    term: str
+    opened_on: date
+    onset_on: date
+    onset_grade: int
+    worst_grade: int
+    worst_on: date
+    last_on: date
+    n_results: int
+    baseline_grade: int | None = None
+    ended: EpisodeEnd
+    resolved_on: date | None = None
+    emergent_on: date | None = None
+    changes: tuple[tuple[str, int], ...] = ()
+    evidence: str = ""
+    link: Match = Match.UNREPORTED
+    aeseq: int | None = None
+    candidates: tuple[int, ...] = ()
+    case_state: CaseState = CaseState.NONE
+    decided_aeseq: int | None = None
+
+    @property
+    def until(self) -> date:
+        """The last day that is known to belong to it."""
+        return self.resolved_on or self.last_on
+
+
+class Query(SQLModel):
+    """A question to whoever can correct the data. ``about`` names the record within the subject, or within the site where no
+    subject is named (``AE 7``, ``LB ALT U/L``): the same question of the same record is asked once.
+    """
+
+    study_id: str
+    check_id: str
+    usubjid: str | None = None
+    siteid: str | None = None
+    about: str
+    owner: str
+    text: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.check_id, self.usubjid or f"site {self.siteid or ''}", self.about
 
 
 class ComponentOpinion(SQLModel):

@@ -118,6 +118,16 @@ class Accrual(Settings):
     sites: dict[str, int] = Field(default_factory=dict)
 
 
+class EpisodeRules(Settings):
+    """How results become events (docs/events.md). The defaults are this project's choice for three-weekly cycles: a gap of
+    more than three cycles splits an episode; a report within two weeks of one may be the same event.
+    """
+
+    gap_days: int = Field(default=63, ge=1)
+    match_days: int = Field(default=14, ge=0)
+    draft_from: int = Field(default=3, ge=1, le=4)
+
+
 class StudySettings(Settings):
     """Everything configured about one study. What is not configured is reported as "not configured"."""
 
@@ -128,6 +138,7 @@ class StudySettings(Settings):
     terminology: Literal["ctcae", "meddra"] = "ctcae"
     components: tuple[Component, ...] = ()
     disease: str | None = None
+    episodes: EpisodeRules = EpisodeRules()
     lab_policy: str | dict[str, str] = "standard"
     stopping: tuple[StoppingRule, ...] = ()
     accrual: Accrual = Accrual()

@@ -88,6 +88,9 @@ class AlertKind(StrEnum):
     SAE_DOWNGRADED = "sae_downgraded"
     SAE_DELETED = "sae_deleted"
     SAE_ROW_REJECTED = "sae_row_rejected"
+    LAB_UNREPORTED = "lab_unreported"
+    LAB_WITHDRAWN = "lab_withdrawn"
+    HYS_LAW = "hys_law"
     ALERT_UNDELIVERED = "alert_undelivered"
 
 
@@ -105,3 +108,37 @@ class JobStatus(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+
+
+class EpisodeEnd(StrEnum):
+    """How an episode of results ended, if it did (docs/events.md, rule 7)."""
+
+    RESOLVED = "resolved"
+    GAP = "gap"
+    ONGOING_AT_DEATH = "ongoing_at_death"
+    ONGOING = "ongoing"
+
+
+class Match(StrEnum):
+    """What a laboratory episode is to the reported events."""
+
+    MATCHED = "matched"  # one event, reported once
+    COVERED = "covered"  # a report that has its own match covers this one too
+    AMBIGUOUS = "ambiguous"  # several reports fit equally well: a person decides
+    UNREPORTED = "unreported"
+
+
+class CaseState(StrEnum):
+    """Where an unreported episode at or above the study's grade stands."""
+
+    NONE = "none"  # no case: reported, or below the grade, or not treatment-emergent
+    DRAFT = "draft"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+    WITHDRAWN = "withdrawn"  # the results that made it were corrected
+
+
+class QueryState(StrEnum):
+    OPEN = "open"
+    ANSWERED = "answered"
+    CLOSED = "closed"

@@ -41,6 +41,8 @@ _POLICY = SMTP.clone(cte_type="7bit", header_factory=_Registry())
 _WITH_SITE_CLOCK = frozenset(
     {AlertKind.SAE_NEW, AlertKind.SAE_UPGRADED, AlertKind.SAE_CHANGED, AlertKind.SAE_ROW_REJECTED}
 )
+#: Of results, not of a reported event: there is no record number, seriousness or outcome to tell.
+_OF_RESULTS = frozenset({AlertKind.LAB_UNREPORTED, AlertKind.LAB_WITHDRAWN, AlertKind.HYS_LAW})
 Words = Mapping[str, Any]
 
 
@@ -129,11 +131,18 @@ def _facts(alert: Alert, words: Words) -> Iterator[tuple[str, str]]:
     yield label["study"], alert.study_id
     yield label["site"], payload.get("siteid") or missing
     yield label["subject"], payload.get("usubjid") or missing
-    yield label["event"], missing if payload.get("aeseq") is None else str(payload["aeseq"])
+    of_results = alert.kind in _OF_RESULTS
+    if not of_results:
+        yield label["event"], missing if payload.get("aeseq") is None else str(payload["aeseq"])
     yield label["term"], payload.get("term") or missing
+    if of_results and payload.get("grade") is None:
+        return
     yield label["grade"], missing if payload.get("grade") is None else str(payload["grade"])
     if payload.get("criterion"):
         yield label["criterion"].format(grade=payload["grade"]), payload["criterion"]
+    if of_results:
+        yield label["onset"], payload.get("onset") or missing
+        return
     yield label["serious"], _seriousness(payload, words)
     yield label["onset"], payload.get("onset") or missing
     yield label["outcome"], _shown("outcome", payload.get("outcome"), words)

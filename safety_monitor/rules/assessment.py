@@ -9,13 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
-from ctcae_v403 import Wording
-from safety_monitor.records import AdverseEvent, Assessment, PartialDate, Subject
-from safety_monitor.rules.grades import LabGrade
-from safety_monitor.rules.queries import open_queries
+from safety_monitor.records import AdverseEvent, Assessment, PartialDate, Query, Subject
+from safety_monitor.rules.queries import of_event
 from safety_monitor.study import StudySettings
 from safety_monitor.vocabulary import Outcome
 
@@ -24,12 +22,10 @@ def assess(
     event: AdverseEvent,
     subject: Subject | None,
     settings: StudySettings,
-    results: Sequence[LabGrade] = (),
-    wording: Mapping[int, Wording] | None = None,
+    asked: Sequence[Query] | None = None,
 ) -> Assessment:
-    """The assessment of *event*; *subject* None where DM does not know the subject.
-
-    *results*: the grades of the subject's results for the term of the event; *wording*: NCI's text, if loaded.
+    """The assessment of *event*; *subject* None where DM does not know the subject. *asked*: the questions it raises,
+    where the rest of the record was looked at as well.
     """
     first = subject.first_treatment_on if subject else None
     onset = imputed_onset(event.aestdtc, first)
@@ -42,7 +38,7 @@ def assess(
         serious_basis=tuple(criterion.name for criterion in criteria),
         related=is_related(event.aerel, settings),
         fatal=is_fatal(event),
-        queries=open_queries(event, subject, settings, results, wording),
+        queries=tuple(query.text for query in (of_event(event, subject, settings) if asked is None else asked)),
     )
 
 

@@ -169,6 +169,11 @@ WHY = {
     "no_longer_serious": "A serious event is no longer reported as serious.",
     "serious_event_deleted": "A serious event was deleted at its source.",
     "refused_row_looks_serious": "A row that looks like a serious event could not be imported.",
+    "results_without_report": "Results reached a grade at which an event should be reported, and none is.",
+    "unreported_results_worse": "Results of a case that is not reported became worse.",
+    "results_corrected": "The results behind a case were corrected; the case is withdrawn.",
+    "hys_law_candidate": "The results of a subject meet the numbers of Hy's law.",
+    "hys_law_withdrawn": "The results no longer meet the numbers of Hy's law.",
 }
 
 

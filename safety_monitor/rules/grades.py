@@ -20,11 +20,14 @@ from safety_monitor.records import AdverseEvent, PartialDate, Subject
 
 @dataclass(frozen=True, slots=True)
 class LabGrade:
-    """What one result gives for the term of an event: None, it cannot be graded. ``at_least``: more is not excluded."""
+    """What one result gives for the term of an event: None, it cannot be graded. ``at_least``: more is not excluded;
+    ``shown``: the result itself, with its unit and date.
+    """
 
     on: date
     grade: int | None
     at_least: bool = False
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,11 @@ def contradiction(
     term = ctcae_v403.term(event.meddra_code)
     findings, told = _findings(event, subject, term)
     during = [result for result in results if _during(result.on, event)]
-    if levels := [(result.grade, result.on) for result in during if result.grade is not None]:
-        worst, on = max(levels, key=lambda each: each[0])
+    if levels := [(result.grade, result.shown or result.on.isoformat()) for result in during if result.grade is not None]:
+        worst, shown = max(levels, key=lambda each: each[0])
         open_above = any(result.at_least or result.grade is None for result in during)
         findings["numbers"] = f"{worst}+" if open_above else str(worst)
-        told.append(f"the results of those days give grade {worst} {'or more' if open_above else 'at most'} ({on.isoformat()})")
+        told.append(f"the results of those days give grade {worst} {'or more' if open_above else 'at most'} ({shown})")
     check = ctcae_v403.check_grade(event.meddra_code, event.grade, findings)
     if check.verdict not in (Verdict.TOO_LOW, Verdict.TOO_HIGH):
         return None

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Subject
+from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Episode, Query, Subject
 from safety_monitor.store.columns import BigId, Instant, Json, Words, word
-from safety_monitor.vocabulary import AlertKind, AlertState, JobStatus
+from safety_monitor.vocabulary import AlertKind, AlertState, CaseState, EpisodeEnd, JobStatus, Match, QueryState
 
 metadata = SQLModel.metadata
 metadata.naming_convention = {
@@ -179,6 +179,64 @@ class ComponentOpinionRow(ComponentOpinion, table=True):
     component: str = Field(primary_key=True)
     author: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Instant)
+
+
+class EpisodeRow(Episode, table=True):
+    """``version`` counts the changes of the case: of its state, and of the worst grade while it is open. An episode that the
+    results no longer give is marked ``is_withdrawn``.
+    """
+
+    __tablename__ = "episode"
+    __table_args__ = (
+        Index("ix_episode_study_id", "study_id", "usubjid", "term"),
+        _one_of("ended", EpisodeEnd),
+        _one_of("link", Match),
+        _one_of("case_state", CaseState),
+        CheckConstraint("worst_grade BETWEEN 1 AND 5 AND onset_grade BETWEEN 1 AND worst_grade", name="grades"),
+        CheckConstraint("onset_on <= worst_on AND worst_on <= last_on", name="days"),
+        CheckConstraint("(ended = 'resolved') = (resolved_on IS NOT NULL)", name="resolved"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    ended: EpisodeEnd = Field(sa_type=word(EpisodeEnd))
+    link: Match = Field(default=Match.UNREPORTED, sa_type=word(Match))
+    case_state: CaseState = Field(default=CaseState.NONE, sa_type=word(CaseState))
+    changes: tuple[tuple[str, int], ...] = Field(default=(), sa_type=Json)
+    candidates: tuple[int, ...] = Field(default=(), sa_type=Json)
+    is_withdrawn: bool = False
+    version: int = 1
+    first_seen_at: datetime = Field(sa_type=Instant)
+    changed_at: datetime = Field(sa_type=Instant)
+    decided_by: str | None = None
+    decided_at: datetime | None = Field(default=None, sa_type=Instant)
+    decision: str | None = None
+
+
+class QueryRow(Query, table=True):
+    """One question, kept once; it is reopened rather than asked again. ``closed_by``: a person, or ``data`` where the data
+    were corrected.
+    """
+
+    __tablename__ = "query"
+    __table_args__ = (
+        UniqueConstraint("study_id", "query_key"),
+        _one_of("state", QueryState),
+        CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL AND closed_by IS NOT NULL)", name="closed"),
+        CheckConstraint("n_reopened >= 0", name="n_reopened"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    query_key: str
+    state: QueryState = Field(default=QueryState.OPEN, sa_type=word(QueryState))
+    opened_at: datetime = Field(sa_type=Instant)
+    changed_at: datetime = Field(sa_type=Instant)
+    n_reopened: int = 0
+    answer: str | None = None
+    answered_by: str | None = None
+    answered_at: datetime | None = Field(default=None, sa_type=Instant)
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+    closed_by: str | None = None
+    close_reason: str | None = None
 
 
 class AlertRow(SQLModel, table=True):

@@ -40,6 +40,8 @@ AUDITED = {
     "adverse_event": Audited(),
     "assessment": Audited(),
     "component_opinion": Audited(),
+    "episode": Audited(),
+    "query": Audited(),
     "alert": Audited(ignored=("next_attempt_at", "n_attempts", "lease_owner", "leased_until")),
     "snapshot": Audited(ignored=("content",)),  # its sha256 is audited
     "issued_report": Audited(),

@@ -26,18 +26,21 @@ from safety_monitor.attribution.history import case_of
 from safety_monitor.config import Config
 from safety_monitor.intake import SourceTable, UnreadableFile
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Rejection, Subject
-from safety_monitor.rules import assembly, normalise, stopping
+from safety_monitor.rules import assembly, normalise, reconciliation, stopping
 from safety_monitor.rules.assessment import assess
 from safety_monitor.rules.escalation import AlertDecision, EventState, decide_alerts, decide_refused
-from safety_monitor.rules.grades import LabGrade
 from safety_monitor.rules.normalise import Row, SourceRecord
+from safety_monitor.rules.queries import of_event
+from safety_monitor.rules.reported import reported_episodes
 from safety_monitor.store import events as event_store
 from safety_monitor.store import outbox, sources, studies
 from safety_monitor.store.events import StoredEvent
+from safety_monitor.store.queries import QueryTally
 from safety_monitor.store.sources import Tally
 from safety_monitor.study import SettingsError, StudySettings
 from safety_monitor.version import SOFTWARE
 from safety_monitor.workflow.laboratory import results_of_events
+from safety_monitor.workflow.reconciling import last_dispositions, reconcile, results_of
 
 REJECTS_COLUMNS = ("file", "row", "field", "value", "why", "remedy")
 
@@ -54,6 +57,8 @@ class ImportResult:
     settings_changed: bool = False
     notices: list[str] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "deleted": 0})
+    episodes: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "withdrawn": 0})
+    queries: QueryTally = field(default_factory=QueryTally)
     n_alerts: int = 0
     n_queries: int = 0
     refused_serious: list[Rejection] = field(default_factory=list)
@@ -61,7 +66,8 @@ class ImportResult:
     @property
     def changed(self) -> bool:
         rows = any(t.n_new or t.n_changed or t.n_deleted for t in self.tallies.values())
-        return rows or any(self.events.values()) or self.settings_changed
+        decided = any(self.events.values()) or any(self.episodes.values()) or any(vars(self.queries).values())
+        return rows or decided or self.settings_changed
 
 
 class _DryRun(Exception):
@@ -226,25 +232,31 @@ def _decide_and_apply(
         by_subject.setdefault(exposure.usubjid, []).append(exposure)
     known = {subject.usubjid: subject for subject in subjects}
     stored = event_store.stored_events(session, settings.id)
+    reports = reported_episodes(current)
     places = {
         (usubjid, int(seq)): place
         for key, place in sources.row_places(session, settings.id, "AE").items()
         for usubjid, _, seq in [key.rpartition("|")]
     }
     placed = event_store.put_events(session, [(event, stored.get(event.key)) for event in current], places, at)
-    results = _results(session, settings, subjects, current)
+    graded = results_of(session, subjects, settings)
     wording = official.load(config.official_wording)
+    dispositions = last_dispositions(sources.domain_frame(session, settings.id, "DS"))
+    results = results_of_events(graded, current) if settings.terminology == "ctcae" else {}
+    around = reconciliation.surroundings(reports, current, dispositions, results, wording)
+    asked = reconciliation.of_dataset({name for row in rows["AE"] for name, value in row.items() if value}, settings)
     owed: list[routing.Owed] = []
     assessments = []
+    assessed: dict[tuple[str, int], Assessment] = {}
     opinions: list[tuple[int, ComponentOpinion, StoredEvent | None]] = []
     for event, (event_id, version) in zip(current, placed, strict=True):
         before, subject = stored.get(event.key), known.get(event.usubjid)
-        during = results.get((event.usubjid, event.aedecod or ""), ())
-        assessment = assess(event, subject, settings, during, wording)
+        questions = of_event(event, subject, settings, around[event.key])
+        asked += questions
+        assessment = assessed[event.key] = assess(event, subject, settings, questions)
         held = opinions_on(event, by_subject.get(event.usubjid, ()), settings, imported)
         assessments.append((event_id, assessment, before))
         opinions += [(event_id, opinion, before) for opinion in held]
-        result.n_queries += len(assessment.queries)
         if before is None:
             result.events["new"] += 1
         elif version != before.version:
@@ -261,6 +273,10 @@ def _decide_and_apply(
             gone = _state_before(before, known.get(key[0]), deleted=True, version=version)
             assert gone is not None
             owed += _owed(decide_alerts(_state_before(before, known.get(key[0])), gone), gone, before.id)
+    done = reconcile(session, settings, subjects, reports, graded, assessed, asked, at)
+    owed += done.owed
+    result.episodes, result.n_queries = done.n_episodes, done.n_open
+    result.queries = done.queries
     for rejection, row in refused:
         if normalise.looks_serious(row, settings):
             result.refused_serious.append(rejection)
@@ -309,14 +325,6 @@ def opinions_on(
         level = weighing.levels[cause].name
         found.append(ComponentOpinion(component=name, author="system", level=level, share=share, rationale=rationale))
     return found
-
-
-def _results(
-    session: Session, settings: StudySettings, subjects: Sequence[Subject], current: Sequence[AdverseEvent]
-) -> Mapping[tuple[str, str], Sequence[LabGrade]]:
-    if settings.terminology != "ctcae":
-        return {}
-    return results_of_events(sources.domain_frame(session, settings.id, "LB"), subjects, current, settings)
 
 
 def _criterion(event: AdverseEvent, wording: Mapping[int, official.Wording]) -> str:
