@@ -55,6 +55,16 @@ class Route(Settings):
     min_grade: int | None = Field(default=None, ge=1, le=5)
 
 
+class Permissions(Settings):
+    """Which roles may decide what. An investigator decides for the own sites only. The defaults follow ICH E6: the site answers
+    for its data, the sponsor's safety staff and data management for what becomes of a question.
+    """
+
+    decide_case: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR)
+    answer_query: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.DATA_MANAGER)
+    close_query: tuple[Role, ...] = (Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.DATA_MANAGER)
+
+
 class MailSettings(Settings):
     """Where mails go: into ``folder`` as ``.eml`` files, or by SMTP."""
 
@@ -124,6 +134,7 @@ class Config(Settings):
     reports: Path = Path("reports")
     people: tuple[Person, ...] = ()
     routes: tuple[Route, ...] = ()
+    permissions: Permissions = Permissions()
     mail: MailSettings = MailSettings()
     delivery: DeliverySettings = DeliverySettings()
     jobs: tuple[Job, ...] = ()

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("opened_at", instant, nullable=False),
         sa.Column("changed_at", instant, nullable=False),
         sa.Column("n_reopened", sa.Integer(), nullable=False),
+        sa.Column("reopened_at", instant, nullable=True),
         sa.Column("answer", sa.String(), nullable=True),
         sa.Column("answered_by", sa.String(), nullable=True),
         sa.Column("answered_at", instant, nullable=True),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -70,12 +71,16 @@ def list_alerts(
         print_json(found)
         return
     rows = [
-        (a["id"], a["kind"], a["state"], f"{a['usubjid']} AE {a['aeseq']}", a["term"], a["recipient_email"],
+        (a["id"], a["kind"], a["state"], _event(a), a["term"], a["recipient_email"],
          f"{a['created_at']:%Y-%m-%d %H:%M}Z", a["n_attempts"])
         for a in found
     ]  # fmt: skip
     print_table(("id", "kind", "state", "event", "term", "to", "created", "tries"), rows)
     stdout.print(f"{len(found)} alerts")
+
+
+def _event(alert: Mapping[str, Any]) -> str:
+    return f"{alert['usubjid']} AE {alert['aeseq']}" if alert["aeseq"] is not None else str(alert["usubjid"])
 
 
 @alerts.command("show")

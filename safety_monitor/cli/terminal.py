@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # commands import what they need: looking up a term must load
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="Configuration file.", show_default=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+ActingPerson = Annotated[str, typer.Option("--actor", help="Who decides: a person of the configuration.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit.")]
 StudyId = Annotated[str | None, typer.Option("--study", help="Study; may be left out where there is one only.")]
 Actor = Annotated[str | None, typer.Option("--actor", help="Who acts; the system user where left out.")]
 DEFAULT_CONFIG = Path("config.yaml")  # config.DEFAULT, without loading it
@@ -62,10 +64,11 @@ def refusals() -> tuple[type[Exception], ...]:
     from safety_monitor.store import StoreError
     from safety_monitor.study import SettingsError
     from safety_monitor.workflow.attributing import AttributionFileError
+    from safety_monitor.workflow.deciding import DecisionError
 
     return (  # OSError: a path that cannot be written to; it names the path and why
-        Refusal, AttributionFileError, OfficialFileError, OSError, ProfileError, SettingsError, StoppingRuleError, StoreError,
-        UnknownFinding, UnknownTerm, UnreadableFile,
+        Refusal, AttributionFileError, DecisionError, OfficialFileError, OSError, ProfileError, SettingsError, StoppingRuleError,
+        StoreError, UnknownFinding, UnknownTerm, UnreadableFile,
     )  # fmt: skip
 
 

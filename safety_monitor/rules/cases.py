@@ -1,7 +1,7 @@
 """Who must hear of what results say and nobody reported: a case that opens, grows or is withdrawn, and a liver signal.
 
 A case is a laboratory episode at or above the study's grade without a report (``reconciliation.case_of``). It is told
-when it opens, and again when its grade rises; when the results behind it are corrected away, those who were told are told that too.
+when it opens, and again when its grade rises; when the results behind it are corrected away, that is told too.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def _case_changed(before: StoredEpisode, after: Episode) -> bool:
 def decide(
     session: Session, episode_id: int, *, actor: str, at: datetime, decision: str, case_state: CaseState | None = None,
     aeseq: int | None = None,
-) -> EpisodeRow:  # fmt: skip
+) -> StoredEpisode:  # fmt: skip
     """Records what a person decided about one episode."""
     row = session.get_one(EpisodeRow, episode_id)
     if case_state is not None:
@@ -140,4 +140,11 @@ def decide(
     row.decided_by, row.decided_at, row.decision = actor, at, decision
     row.version, row.changed_at = row.version + 1, at
     session.flush()
-    return row
+    return _stored(row)
+
+
+def stored_episode(session: Session, episode_id: int) -> StoredEpisode | None:
+    row = session.get(EpisodeRow, episode_id)
+    if row is not None:
+        session.refresh(row)
+    return _stored(row) if row else None

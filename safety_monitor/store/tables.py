@@ -231,6 +231,7 @@ class QueryRow(Query, table=True):
     opened_at: datetime = Field(sa_type=Instant)
     changed_at: datetime = Field(sa_type=Instant)
     n_reopened: int = 0
+    reopened_at: datetime | None = Field(default=None, sa_type=Instant)
     answer: str | None = None
     answered_by: str | None = None
     answered_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -3,13 +3,14 @@
 Collected records later than the cut-off are left out: events by (imputed) onset, results by collection
 date, deaths by date; an exposure that runs on is cut at the cut-off. Frames and their columns:
 
-subjects, events, exposures, dispositions, labs (one row per result and CTCAE term), queries, criteria (what the grades
-of the serious events mean), and the
-domains ``vs eg cm rs mh`` as reported. A domain that was never imported has no frame: "not collected".
+subjects, events, exposures, dispositions, labs (one row per result and CTCAE term), episodes (of results), queries (open at
+the cut-off), criteria (what the grades of the serious events mean), and the domains ``vs eg cm rs mh`` as reported. A domain
+that was never imported has no frame: "not collected".
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -19,10 +20,15 @@ import polars as pl
 
 import ctcae_v403
 from ctcae_v403 import official
-from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, PartialDate, Snapshot, Subject
+from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Episode, PartialDate, Query, Snapshot, Subject
+from safety_monitor.rules import reconciliation
 from safety_monitor.rules.assembly import Exposure
 from safety_monitor.rules.assessment import is_related
+from safety_monitor.rules.queries import of_event
+from safety_monitor.store.queries import query_key
 from safety_monitor.study import StudySettings
+from safety_monitor.workflow.laboratory import MEASURED, graded_results, results_of_events
+from safety_monitor.workflow.reconciling import carried, last_dispositions
 
 #: Domains carried into the snapshot as reported, when they were imported.
 AS_REPORTED = ("VS", "EG", "CM", "RS", "MH")
@@ -42,7 +48,8 @@ class AssessedEvent:
 class Collected:
     """All that is known of one study. ``domains``: frames of text by SDTM domain, as imported.
 
-    ``wording``: NCI's text by MedDRA code, where it was loaded.
+    ``wording``: NCI's text by MedDRA code, where it was loaded. ``decided``: the stored episodes, for what people decided about
+    them; ``closed``: key and text of the questions that a person closed.
     """
 
     settings: StudySettings
@@ -51,18 +58,21 @@ class Collected:
     exposures: Sequence[Exposure]
     domains: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     wording: Mapping[int, official.Wording] = field(default_factory=dict)
+    decided: Sequence[Episode] = ()
+    closed: frozenset[tuple[str, str]] = frozenset()
 
 
 def freeze(collected: Collected, cutoff: date | None, versions: Mapping[str, str]) -> Snapshot:
     """*collected* at *cutoff* (None: the study's own, or else all data)."""
     cutoff = cutoff or collected.settings.study.cutoff
     subjects = _subjects(collected.subjects, cutoff)
+    reconciled = _reconciled(collected, cutoff)
     frames = {
         "subjects": subjects,
-        "events": _events(collected, cutoff),
+        "events": _events(collected, cutoff, reconciled["queries"]),
         "exposures": _exposures(collected.exposures, cutoff),
-        "queries": _queries(collected, cutoff),
         "criteria": _criteria(collected, cutoff),
+        **reconciled,
     }
     if (ds := collected.domains.get("DS")) is not None:
         frames["dispositions"] = _dispositions(ds, cutoff)
@@ -79,16 +89,7 @@ def _within(day: date | None, cutoff: date | None) -> bool:
 
 
 def _subjects(subjects: Sequence[Subject], cutoff: date | None) -> pl.DataFrame:
-    rows = []
-    for subject in subjects:
-        row = subject.model_dump(exclude={"study_id"})
-        if not _within(subject.death_on, cutoff):
-            row |= {"death_on": None, "dthfl": False}
-        if cutoff and subject.last_treatment_on and subject.last_treatment_on > cutoff:
-            row["last_treatment_on"] = cutoff
-        if not _within(subject.first_treatment_on, cutoff):
-            row |= {"treated": False, "first_treatment_on": None, "last_treatment_on": None}
-        rows.append(row)
+    rows = [_cut(subject, cutoff).model_dump(exclude={"study_id"}) for subject in subjects]
     return _frame(rows, {
         "usubjid": pl.String, "siteid": pl.String, "country": pl.String, "age": pl.Float64, "sex": pl.String,
         "race": pl.String, "arm": pl.String, "consented_on": pl.Date, "treated": pl.Boolean,
@@ -107,7 +108,8 @@ _EVENT = {
 }  # fmt: skip
 
 
-def _events(collected: Collected, cutoff: date | None) -> pl.DataFrame:
+def _events(collected: Collected, cutoff: date | None, queries: pl.DataFrame) -> pl.DataFrame:
+    n_queries = Counter(queries.select("usubjid", "aeseq").iter_rows())
     subjects = {subject.usubjid: subject for subject in collected.subjects}
     names = [component.name for component in collected.settings.components]
     schema: dict[str, Any] = dict(_EVENT)
@@ -128,7 +130,7 @@ def _events(collected: Collected, cutoff: date | None) -> pl.DataFrame:
             "siteid": subject.siteid if subject else None,
             "treated": bool(subject and subject.treated),
             "version": assessed.version,
-            "n_queries": len(assessed.assessment.queries),
+            "n_queries": n_queries[assessed.event.key],
         }
         row |= _opinions(assessed, names, collected.settings)
         rows.append(row)
@@ -164,14 +166,66 @@ def _exposures(exposures: Sequence[Exposure], cutoff: date | None) -> pl.DataFra
     }).sort("usubjid", "domain", "seq")  # fmt: skip
 
 
-def _queries(collected: Collected, cutoff: date | None) -> pl.DataFrame:
-    rows = [
-        {"usubjid": assessed.event.usubjid, "aeseq": assessed.event.aeseq, "text": text}
-        for assessed in sorted(collected.events, key=lambda assessed: assessed.event.key)
-        if _within(assessed.assessment.onset_on, cutoff)
-        for text in assessed.assessment.queries
-    ]
-    return _frame(rows, {"usubjid": pl.String, "aeseq": pl.Int64, "text": pl.String})
+_QUERY = {
+    "usubjid": pl.String, "siteid": pl.String, "aeseq": pl.Int64, "about": pl.String, "check_id": pl.String, "owner": pl.String,
+    "text": pl.String,
+}  # fmt: skip
+_EPISODE = {
+    "usubjid": pl.String, "siteid": pl.String, "treated": pl.Boolean, "term": pl.String, "baseline_grade": pl.Int64,
+    "onset_on": pl.Date, "onset_grade": pl.Int64, "worst_grade": pl.Int64, "worst_on": pl.Date, "last_on": pl.Date,
+    "ended": pl.String, "resolved_on": pl.Date, "emergent_on": pl.Date, "n_results": pl.Int64, "changes": pl.String,
+    "evidence": pl.String, "link": pl.String, "aeseq": pl.Int64, "case_state": pl.String,
+}  # fmt: skip
+
+
+def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataFrame]:
+    """Episodes of results (where results were imported) and open questions, by what is known at the cut-off."""
+    settings = collected.settings
+    subjects = [_cut(subject, cutoff) for subject in collected.subjects]
+    known = {subject.usubjid: subject for subject in subjects}
+    assessed = {each.event.key: each.assessment for each in collected.events if _within(each.assessment.onset_on, cutoff)}
+    events = [each.event for each in collected.events if each.event.key in assessed]
+    reports = reconciliation.reported_episodes(events)
+    used = [name for name in (*MEASURED, "DS") if name in collected.domains]
+    domains = {name: _as_reported(collected.domains[name], name, cutoff) for name in used}
+    graded = graded_results(domains, subjects, settings)
+    results = results_of_events(graded, events) if settings.terminology == "ctcae" else {}
+    around = reconciliation.surroundings(reports, events, last_dispositions(domains.get("DS")), results, collected.wording)
+    asked = [query for event in sorted(events, key=lambda each: each.key)
+             for query in of_event(event, known.get(event.usubjid), settings, around[event.key])]  # fmt: skip
+    found = carried(reconciliation.lab_episodes(graded, subjects, settings), collected.decided)
+    done = reconciliation.reconcile(found, reports, graded, subjects, assessed, settings, asked=asked)
+    queries = [query for query in (*asked, *done.queries) if (query_key(query), query.text) not in collected.closed]
+    frames = {"queries": _frame([_query_row(query) for query in queries], _QUERY)}
+    if any(name in domains for name in MEASURED):
+        rows = [
+            {
+                **episode.model_dump(exclude={"study_id", "changes", "candidates"}),
+                "siteid": person.siteid if (person := known.get(episode.usubjid)) else None,
+                "treated": bool(person and person.treated),
+                "changes": "; ".join(f"{on} grade {grade}" for on, grade in episode.changes),
+            }
+            for episode in done.episodes
+        ]
+        frames["episodes"] = _frame(rows, _EPISODE)
+    return frames
+
+
+def _query_row(query: Query) -> dict[str, Any]:
+    number = query.about.removeprefix("AE ")
+    return {**query.model_dump(), "aeseq": int(number) if query.about != number and number.isdigit() else None}
+
+
+def _cut(subject: Subject, cutoff: date | None) -> Subject:
+    """*subject* as known at the cut-off: no later death, no later treatment."""
+    changes: dict[str, Any] = {}
+    if not _within(subject.death_on, cutoff):
+        changes |= {"death_on": None, "dthfl": False}
+    if cutoff and subject.last_treatment_on and subject.last_treatment_on > cutoff:
+        changes["last_treatment_on"] = cutoff
+    if not _within(subject.first_treatment_on, cutoff):
+        changes |= {"treated": False, "first_treatment_on": None, "last_treatment_on": None}
+    return subject.model_copy(update=changes)
 
 
 def _criteria(collected: Collected, cutoff: date | None) -> pl.DataFrame:

@@ -124,6 +124,13 @@ def import_paths(
     return result
 
 
+def decide_again(session: Session, config: Config, settings: StudySettings, at: datetime) -> ImportResult:
+    """Decides everything anew from what is on record, after a person decided something."""
+    result = ImportResult(settings.id, dry_run=False)
+    _decide_and_apply(session, config, settings, at, False, (), result)
+    return result
+
+
 def settings_for(engine: Engine, config: Config, paths: Sequence[Path]) -> StudySettings:
     """The settings of the study that *paths* belong to: study.yaml beside the data, else the configuration's."""
     folders = {path if path.is_dir() else path.parent for path in paths}

@@ -13,11 +13,14 @@ from ctcae_v403 import Wording
 from safety_monitor import store
 from safety_monitor.records import Assessment, Snapshot
 from safety_monitor.rules import assembly
+from safety_monitor.store import episodes as episode_store
 from safety_monitor.store import events as event_store
+from safety_monitor.store import queries as query_store
 from safety_monitor.store import sources, studies
 from safety_monitor.study import SettingsError
 from safety_monitor.version import VERSIONS
 from safety_monitor.workflow.freezing import AS_REPORTED, AssessedEvent, Collected, freeze
+from safety_monitor.workflow.laboratory import MEASURED
 
 
 def resolve(engine: Engine, wanted: str | None) -> str:
@@ -48,9 +51,17 @@ def collected(session: Session, study_id: str) -> Collected:
     exposures = assembly.exposures(
         sources.domain_rows(session, study_id, "EX"), sources.domain_rows(session, study_id, "PR"), settings
     )
-    wanted = imported & {"LB", "DS", *AS_REPORTED}
+    wanted = imported & {*MEASURED, "DS", *AS_REPORTED}
     domains = {domain: sources.domain_frame(session, study_id, domain) for domain in sorted(wanted)}
-    return Collected(settings, event_store.subjects(session, study_id), events, exposures, domains)
+    decided = [each.episode for each in episode_store.stored_episodes(session, study_id) if not each.is_withdrawn]
+    closed = frozenset(
+        (query_store.query_key(each.query), each.query.text)
+        for each in query_store.stored_queries(session, study_id)
+        if each.is_closed_by_a_person
+    )
+    return Collected(
+        settings, event_store.subjects(session, study_id), events, exposures, domains, decided=decided, closed=closed
+    )
 
 
 def freeze_study(

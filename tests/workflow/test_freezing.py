@@ -199,7 +199,6 @@ def straight(folder: Path) -> Snapshot:
     known = {subject.usubjid: subject for subject in subjects}
     domains = {name: pl.DataFrame(rows[name], infer_schema_length=None) for name in ("DS", "LB")}
     reported = assembly.events(rows["AE"], rows["SUPPAE"], study, code_to_ctcae)
-    results = results_of_events(domains["LB"], subjects, reported, study)
     events = []
     for found in reported:
         own = [exposure for exposure in given_ if exposure.usubjid == found.usubjid]

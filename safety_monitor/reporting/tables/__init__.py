@@ -11,6 +11,7 @@ from safety_monitor.reporting.tables import (
     adverse_events,
     conduct,
     drilldown,
+    episodes,
     exposure,
     labs,
     listings,
@@ -26,6 +27,6 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, conduct, monitoring, drilldown)
+    makers = (adverse_events, listings, exposure, labs, episodes, conduct, monitoring, drilldown)
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}

@@ -1,0 +1,253 @@
+"""Commands on what people decide: cases from laboratory results, and the questions to the sites."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from safety_monitor.cli.terminal import (
+    DEFAULT_CONFIG,
+    ActingPerson,
+    AsJson,
+    ConfigPath,
+    Reason,
+    Refusal,
+    StudyId,
+    now,
+    opened,
+    print_json,
+    print_table,
+    stdout,
+)
+from safety_monitor.vocabulary import CaseState, QueryState, Role
+
+case = typer.Typer(help="Cases: laboratory results that no report explains.", no_args_is_help=True)
+queries = typer.Typer(help="Questions to whoever can correct the data.", no_args_is_help=True)
+EpisodeId = Annotated[int, typer.Argument(metavar="ID", help="Number of the case.")]
+QueryId = Annotated[int, typer.Argument(metavar="ID", help="Number of the question.")]
+Site = Annotated[str | None, typer.Option("--site", help="Only this site.")]
+Owner = Annotated[Role | None, typer.Option("--owner", help="Only those that this role can answer.")]
+_SHOWN = (
+    "study_id", "usubjid", "term", "case_state", "link", "aeseq", "baseline_grade", "onset_on", "onset_grade", "worst_grade",
+    "worst_on", "evidence", "last_on", "ended", "resolved_on", "emergent_on", "n_results",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(case, name="case")
+    app.add_typer(queries, name="queries")
+
+
+@case.command("list")
+def list_cases(
+    state: Annotated[CaseState | None, typer.Option(help="Only these; drafts and confirmed ones where left out.")] = None,
+    site: Site = None,
+    study: StudyId = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Laboratory episodes that are cases, by subject."""
+    from safety_monitor import store
+    from safety_monitor.store import episodes, events
+    from safety_monitor.workflow.studies import resolve
+
+    _, engine = opened(config)
+    study_id = resolve(engine, study)
+    with store.reading(engine) as session:
+        stored = episodes.stored_episodes(session, study_id)
+        sites = {subject.usubjid: subject.siteid for subject in events.subjects(session, study_id)}
+    wanted = {CaseState.DRAFT, CaseState.CONFIRMED} if state is None else {state}
+    found = [
+        {"id": each.id, "site": sites.get(each.episode.usubjid), **each.episode.model_dump(include=set(_SHOWN))}
+        for each in stored
+        if each.episode.case_state in wanted and (site is None or sites.get(each.episode.usubjid) == site)
+    ]
+    if as_json:
+        print_json(found)
+        return
+    columns = ("id", "site", "usubjid", "term", "worst_grade", "onset_on", "ended", "case_state", "evidence")
+    print_table([name.replace("_", " ") for name in columns], [[row[name] for name in columns] for row in found])
+    stdout.print(f"{len(found)} cases")
+
+
+@case.command("show")
+def show_case(episode_id: EpisodeId, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """One case: the course of its results, the reports of its subject, and what is asked."""
+    from safety_monitor import store
+    from safety_monitor.store import episodes, events
+    from safety_monitor.store import queries as query_store
+
+    _, engine = opened(config)
+    with store.reading(engine) as session:
+        stored = episodes.stored_episode(session, episode_id)
+        if stored is None:
+            raise Refusal(f"No case has the number {episode_id}; see safety-monitor case list.")
+        row = stored.episode
+        reported = [each.event for key, each in sorted(events.stored_events(session, row.study_id).items())
+                    if key[0] == row.usubjid and not each.is_deleted]  # fmt: skip
+        about = f"{row.term} {row.opened_on.isoformat()}"
+        asked = [each for each in query_store.stored_queries(session, row.study_id)
+                 if (each.query.usubjid, each.query.about) == (row.usubjid, about)]  # fmt: skip
+    facts = {**{name: getattr(row, name) for name in _SHOWN}, "decision": stored.decision, "decided_by": stored.decided_by}
+    told: list[dict[str, Any]] = [
+        {"aeseq": event.aeseq, "term": event.aedecod or event.aeterm, "grade": event.grade, "start": event.aestdtc,
+         "end": event.aeendtc}
+        for event in reported
+    ]
+    if as_json:
+        print_json({"id": stored.id, **facts, "withdrawn": stored.is_withdrawn, "changes": row.changes, "reports": told,
+                    "queries": [{"id": q.id, "state": q.state, "text": q.query.text} for q in asked]})  # fmt: skip
+        return
+    shown = [(name.replace("_", " "), value) for name, value in facts.items() if value is not None]
+    print_table((f"case {episode_id}", ""), shown)
+    stdout.print()
+    print_table(("changed on", "grade"), row.changes)
+    stdout.print()
+    print_table(("AESEQ", "reported", "grade", "start", "end"), [list(each.values()) for each in told])
+    for query in asked:
+        stdout.print(f"Question {query.id} ({query.state.value}): {query.query.text}", markup=False)
+
+
+@case.command("confirm")
+def confirm(
+    episode_id: EpisodeId,
+    reason: Reason,
+    actor: ActingPerson,
+    event: Annotated[int | None, typer.Option("--event", help="AESEQ of the report that it is.")] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Says that a case is an adverse event, to be reported; or, with --event, which reported one it is."""
+    _decide(config, episode_id, CaseState.CONFIRMED, actor, reason, event, as_json)
+
+
+@case.command("dismiss")
+def dismiss(
+    episode_id: EpisodeId, reason: Reason, actor: ActingPerson, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False
+) -> None:
+    """Says that a case is no adverse event; its question closes."""
+    _decide(config, episode_id, CaseState.DISMISSED, actor, reason, None, as_json)
+
+
+def _decide(
+    config: Path, episode_id: int, state: CaseState, actor: str, reason: str, event: int | None, as_json: bool
+) -> None:
+    from safety_monitor.workflow.deciding import decide_case
+
+    settings, engine = opened(config)
+    done = decide_case(engine, settings, episode_id, case_state=state, actor=actor, reason=reason, at=now(), aeseq=event)
+    row = done.episode
+    if as_json:
+        print_json({"id": done.id, "case_state": row.case_state, "link": row.link, "aeseq": row.aeseq})
+        return
+    now_is = f"is AESEQ {row.aeseq}" if row.aeseq is not None else f"is {row.case_state.value}"
+    stdout.print(f"Case {done.id} ({row.term}, {row.usubjid}) {now_is}.", markup=False)
+
+
+@queries.command("list")
+def list_queries(
+    state: Annotated[QueryState | None, typer.Option(help="Only these; all that are not closed where left out.")] = None,
+    site: Site = None,
+    owner: Owner = None,
+    study: StudyId = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Questions with owner, age and state, oldest first."""
+    _, rows = _listed(config, study, state, site, owner)
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("id", "siteid", "usubjid", "about", "owner", "state", "age_days", "text")
+    print_table([name.replace("_", " ") for name in columns], [[row[name] for name in columns] for row in rows])
+    stdout.print(f"{len(rows)} questions")
+
+
+@queries.command("answer")
+def answer(
+    query_id: QueryId,
+    text: Annotated[str, typer.Argument(help="The answer.")],
+    actor: ActingPerson,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Records an answer; the question stays until the data or a person close it."""
+    from safety_monitor.workflow.deciding import answer_query
+
+    settings, engine = opened(config)
+    _said(answer_query(engine, settings, query_id, text, actor=actor, at=now()), as_json)
+
+
+@queries.command("close")
+def close(
+    query_id: QueryId, reason: Reason, actor: ActingPerson, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False
+) -> None:
+    """Closes a question although its ground remains; it reopens when what it says changes."""
+    from safety_monitor.workflow.deciding import close_query
+
+    settings, engine = opened(config)
+    _said(close_query(engine, settings, query_id, actor=actor, reason=reason, at=now()), as_json)
+
+
+@queries.command("export")
+def export(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    site: Site = None,
+    owner: Owner = None,
+    study: StudyId = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Writes the questions that are not closed, one CSV and one PDF sheet a site."""
+    from safety_monitor.reporting.query_sheet import COLUMNS, query_sheet
+
+    study_id, rows = _listed(config, study, None, site, owner)
+    settings, _ = opened(config)
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for siteid in sorted({row["siteid"] for row in rows}, key=lambda each: each or ""):
+        own = [row for row in rows if row["siteid"] == siteid]
+        name = f"queries-{study_id}-{siteid or 'no-site'}"
+        with (out / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(own)
+        sheet = query_sheet(own, study_id=study_id, siteid=siteid, made_on=now().date(), organisation=settings.organisation,
+                            page_size=settings.page_size)  # fmt: skip
+        (out / f"{name}.pdf").write_bytes(sheet)
+        written += [f"{name}.csv", f"{name}.pdf"]
+    if as_json:
+        print_json({"study": study_id, "folder": str(out), "files": written, "queries": len(rows)})
+    else:
+        stdout.print(f"{len(rows)} questions in {len(written)} files: {out}")
+
+
+def _listed(
+    config: Path, study: str | None, state: QueryState | None, site: str | None, owner: Role | None
+) -> tuple[str, list[dict[str, Any]]]:
+    from safety_monitor import store
+    from safety_monitor.reporting.query_sheet import COLUMNS
+    from safety_monitor.workflow.deciding import listed_queries
+    from safety_monitor.workflow.studies import resolve
+
+    _, engine = opened(config)
+    study_id = resolve(engine, study)
+    with store.reading(engine) as session:
+        found = listed_queries(session, study_id, state=state, siteid=site, owner=owner)
+    at = now()
+    rows = [
+        {**{name: getattr(each.query, name, None) for name in COLUMNS}, "id": each.id, "state": each.state.value,
+         "age_days": (at - each.since).days, "opened_on": each.opened_at.date().isoformat(), "answer": each.answer}
+        for each in found
+    ]  # fmt: skip
+    return study_id, rows
+
+
+def _said(row: Any, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": row.id, "state": row.state.value})
+    else:
+        stdout.print(f"Question {row.id} is {row.state.value}.")
