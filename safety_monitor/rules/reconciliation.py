@@ -19,7 +19,7 @@ from safety_monitor.rules.episodes import episodes
 from safety_monitor.rules.grades import LabGrade
 from safety_monitor.rules.matching import matched, term_of
 from safety_monitor.rules.queries import Around, ask
-from safety_monitor.rules.reported import ReportedEpisode, Span, duplicates, reported_episodes, resumed
+from safety_monitor.rules.reported import ReportedEpisode, duplicates, reported_episodes, resumed
 from safety_monitor.study import StudySettings
 from safety_monitor.vocabulary import CaseState, EpisodeEnd, Match
 
@@ -202,9 +202,9 @@ def _of_matches(
     settled: Sequence[Episode], reports: Sequence[ReportedEpisode], graded: pl.DataFrame, sites: Mapping[str, str | None],
     settings: StudySettings, contradicted: set[tuple[str | None, str]],
 ) -> list[Query]:  # fmt: skip
-    """Where a report of a term that numbers grade has another grade than the results of its days."""
+    """Where a report of a term that numbers grade has another grade than the results of its days, or of its episode's."""
     by_record = {(report.usubjid, report.records[0].aeseq): report for report in reports}
-    own = {(e.usubjid, e.term, e.aeseq) for e in settled if e.link is Match.MATCHED and e.aeseq is not None}
+    own = {(e.usubjid, e.term, e.aeseq): e for e in settled if e.link is Match.MATCHED and e.aeseq is not None}
     results: defaultdict[tuple[str, str], list[tuple[date, int, int, bool, str]]] = defaultdict(list)
     people = {usubjid for usubjid, _, _ in own}
     dated = graded.drop_nulls(["on", "term"]).filter(pl.col("usubjid").is_in(list(people)), pl.col("grade").is_not_null())
@@ -214,12 +214,15 @@ def _of_matches(
     found = []
     for (usubjid, aeseq), report in by_record.items():
         term = term_of(report.records[0])
-        if term is None or (usubjid, term, aeseq) not in own or report.worst_grade is None:
+        episode = own.get((usubjid, term or "", aeseq))
+        if term is None or episode is None or report.worst_grade is None:
             continue
         if any((usubjid, f"AE {each}") in contradicted for each in report.aeseqs):
             continue
-        start = min(Span.of(record).start[0] for record in report.records)
-        during = [each for each in results[usubjid, term] if start <= each[0] <= report.end[1]]
+        during = [
+            each for each in results[usubjid, term]
+            if report.start[0] <= each[0] <= report.end[1] or episode.onset_on <= each[0] <= episode.last_on
+        ]  # fmt: skip
         if not during:
             continue
         lowest, highest = max(each[1] for each in during), max(each[2] for each in during)

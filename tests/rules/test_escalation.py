@@ -99,8 +99,11 @@ def test_a_step_that_is_not_told(before: EventState | None, after: EventState | 
 
 
 def test_every_rule_and_every_kind_that_a_change_can_raise_is_in_the_table() -> None:
-    assert {rule for *_, rule in STEPS} | {"refused_row_looks_serious"} == set(WHY)
-    elsewhere = {AlertKind.SAE_ROW_REJECTED, AlertKind.ALERT_UNDELIVERED}
+    of_results = {"results_without_report", "unreported_results_worse", "results_corrected", "hys_law_candidate",
+                  "hys_law_withdrawn"}  # tests/rules/test_cases.py
+    assert {rule for *_, rule in STEPS} | {"refused_row_looks_serious"} | of_results == set(WHY)
+    elsewhere = {AlertKind.SAE_ROW_REJECTED, AlertKind.ALERT_UNDELIVERED, AlertKind.LAB_UNREPORTED, AlertKind.LAB_WITHDRAWN,
+                 AlertKind.HYS_LAW}  # fmt: skip
     assert {kind for _, _, kind, _ in STEPS} | elsewhere == set(AlertKind)
 
 
