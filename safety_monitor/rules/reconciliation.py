@@ -138,6 +138,12 @@ def case_of(episode: Episode, settings: StudySettings) -> CaseState:
     return CaseState.WITHDRAWN if episode.case_state is CaseState.WITHDRAWN else CaseState.NONE
 
 
+def standing(before: Episode, now: Episode) -> CaseState:
+    """Where the case of *before* stands for the same episode as it is *now*: what was dismissed was not this grade."""
+    dismissed = before.case_state is CaseState.DISMISSED and now.worst_grade > before.worst_grade
+    return CaseState.NONE if dismissed else before.case_state
+
+
 def _episode_facts(episode: Episode, settings: StudySettings) -> dict[str, object]:
     still = episode.case_state in (CaseState.DRAFT, CaseState.CONFIRMED)
     return {
@@ -255,4 +261,5 @@ def _result(test: str | None, result: str | None, unit: str | None, on: date) ->
     return f"{' '.join(part for part in (test, number, unit) if part)} on {on.isoformat()}"
 
 
-__all__ = ["Reconciled", "case_of", "lab_episodes", "of_dataset", "reconcile", "reported_episodes", "surroundings"]
+__all__ = ["Reconciled", "case_of", "lab_episodes", "of_dataset", "reconcile", "reported_episodes", "standing",
+           "surroundings"]  # fmt: skip

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from safety_monitor.records import Episode
+from safety_monitor.rules.reconciliation import standing
 from safety_monitor.store.session import bulk_insert
 from safety_monitor.store.tables import EpisodeRow
 from safety_monitor.vocabulary import CaseState
@@ -68,7 +69,8 @@ def found_again(current: Sequence[Episode], stored: Sequence[StoredEpisode]) -> 
 
     def settle(place: int, found: StoredEpisode) -> None:
         kept = found.episode
-        carried = {"opened_on": kept.opened_on, "case_state": kept.case_state, "decided_aeseq": kept.decided_aeseq}
+        state = standing(kept, current[place])
+        carried = {"opened_on": kept.opened_on, "case_state": state, "decided_aeseq": kept.decided_aeseq}
         answer[place] = (current[place].model_copy(update=carried), found)
         known[kept.usubjid, kept.term].remove(found)
 

@@ -196,9 +196,10 @@ def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataF
     found = carried(reconciliation.lab_episodes(graded, subjects, settings), collected.decided)
     done = reconciliation.reconcile(found, reports, graded, subjects, assessed, settings, asked=asked)
     queries = [query for query in (*asked, *done.queries) if (query_key(query), query.text) not in collected.closed]
-    frames = {"queries": _frame([_query_row(query) for query in queries], _QUERY)}
+    rows = [_query_row(query) for query in queries]
+    frames = {"queries": _frame(rows, _QUERY).sort("usubjid", "aeseq", "siteid", "about", maintain_order=True, nulls_last=True)}
     if any(name in domains for name in MEASURED):
-        rows = [
+        told = [
             {
                 **episode.model_dump(exclude={"study_id", "changes", "candidates"}),
                 "siteid": person.siteid if (person := known.get(episode.usubjid)) else None,
@@ -207,7 +208,7 @@ def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataF
             }
             for episode in done.episodes
         ]
-        frames["episodes"] = _frame(rows, _EPISODE)
+        frames["episodes"] = _frame(told, _EPISODE)
     return frames
 
 

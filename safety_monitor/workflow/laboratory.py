@@ -51,7 +51,10 @@ def _graded(domain: str, frame: pl.DataFrame, person: pl.DataFrame, settings: St
     if not {f"{domain}STRESN", f"{domain}STRESC", f"{domain}ORRES"} & set(used):
         return None
     shared = [pl.col(name).cast(pl.Categorical) for name in used if name.endswith(("TESTCD", "SPEC", "RESU", "BLFL", "XFL"))]
-    rows = frame.select(used).with_columns(shared).join(person, on="USUBJID", how="left", maintain_order="left")
+    order = [pl.col(name) for name in ("USUBJID", f"{domain}DTC")]  # not the order in which the rows came
+    order += [pl.col(f"{domain}SEQ").cast(pl.Float64, strict=False)] if f"{domain}SEQ" in used else []
+    rows = frame.select(used).sort(*order, f"{domain}TESTCD", nulls_last=True, maintain_order=True)
+    rows = rows.with_columns(shared).join(person, on="USUBJID", how="left", maintain_order="left")
     policy = ctcae_v403.Policy.of(settings.lab_policy)
     graded = _answers(rows, policy)
     doubtful = graded.filter(pl.col("FLAGS").str.contains("same_band"))["ROW"].unique()

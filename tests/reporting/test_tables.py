@@ -402,6 +402,8 @@ def test_what_was_not_collected_says_so() -> None:
         "edish_peaks": "laboratory data (LB) were not imported",
         "edish_baseline_multiples": "laboratory data (LB) were not imported",
         "hys_law": "laboratory data (LB) were not imported",
+        "lab_episodes": "no results (LB, VS, EG) were imported",
+        "reconciliation": "no results (LB, VS, EG) were imported",
         "attribution_agreement": "no component was rated by investigator and engine both",
         "stopping": "not configured",
         "stopping_boundary": "not configured",

@@ -68,7 +68,8 @@ def raised(queries: list[Query]) -> list[str]:
 
 
 def test_a_drift_over_six_visits_is_one_case() -> None:
-    [episode], [query] = settled(results({"ALT": {-3: "30", 7: "90", 14: "150", 21: "250", 28: "320", 35: "180", 42: "60", 49: "35"}}))
+    course = {-3: "30", 7: "90", 14: "150", 21: "250", 28: "320", 35: "180", 42: "60", 49: "35"}
+    [episode], [query] = settled(results({"ALT": course}))
     assert (episode.onset_grade, episode.worst_grade, episode.n_results) == (1, 3, 6)
     assert [grade for _, grade in episode.changes] == [1, 2, 3, 2, 1]
     assert (episode.link, episode.case_state) == (Match.UNREPORTED, CaseState.DRAFT)

@@ -116,8 +116,8 @@ def test_a_record_of_a_group_that_begins_after_recovery() -> None:
 
 DATES = st.sampled_from([None, "2025", "2026", "2026-02", "2026-03", "2026-03-01", "2026-03-02", "2026-03-15", "2026-05-01"])
 RECORDS = st.lists(
-    st.tuples(st.sampled_from(["rash", "fever"]), st.sampled_from([None, 1, 2, 5]), DATES, DATES, st.sampled_from([None, "R", "N"]),
-              st.sampled_from([None, None, "G", "H"])),
+    st.tuples(st.sampled_from(["rash", "fever"]), st.sampled_from([None, 1, 2, 5]), DATES, DATES,
+              st.sampled_from([None, "R", "N"]), st.sampled_from([None, None, "G", "H"])),
     max_size=7,
 )  # fmt: skip
 

@@ -23,7 +23,6 @@ from safety_monitor.study import StudySettings
 from safety_monitor.version import VERSIONS
 from safety_monitor.workflow.freezing import AssessedEvent, Collected, freeze
 from safety_monitor.workflow.importing import code_to_ctcae, opinions_on
-from safety_monitor.workflow.laboratory import results_of_events
 
 STUDY = StudySettings.of({"study": {"id": "S"}, "components": [{"name": "pd1", "relatedness": "RELPD1"}], "related": ["Y"]})
 DAY = date(2025, 3, 1)
@@ -203,8 +202,7 @@ def straight(folder: Path) -> Snapshot:
     for found in reported:
         own = [exposure for exposure in given_ if exposure.usubjid == found.usubjid]
         opinions = opinions_on(found, own, study, rows.keys())
-        during = results.get((found.usubjid, found.aedecod or ""), ())
-        events.append(AssessedEvent(found, assess(found, known.get(found.usubjid), study, during), opinions))
+        events.append(AssessedEvent(found, assess(found, known.get(found.usubjid), study), opinions))
     return freeze(Collected(study, subjects, events, given_, domains), None, VERSIONS)
 
 

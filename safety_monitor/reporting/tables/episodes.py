@@ -34,9 +34,9 @@ def lab_episodes(study: Study) -> Table:
     """One row per episode of a treated subject."""
     name, title = "lab_episodes", "Episodes of results worse than baseline"
     rule = (
-        "Treated subjects; consecutive results worse than the baseline grade, no farther apart than the study's gap. Emergent: the "
-        "first day after first treatment, within the window, on which the grade was above every grade before. Link: what it is to "
-        "the reported events."
+        "Treated subjects; consecutive results worse than the baseline grade, no farther apart than the study's gap. Emergent: "
+        "the first day after first treatment, within the window, on which the grade was above every grade before. Link: what it "
+        "is to the reported events."
     )
     found = _treated(study)
     if found is None:
@@ -49,7 +49,7 @@ def reconciliation(study: Study) -> Table:
     """One row per term: episodes found, reported or not, and questions about the grade."""
     name, title = "reconciliation", "Laboratory episodes and reports"
     rule = (
-        "Episodes of treated subjects by term. Matched: one reported event; covered: by a report that is matched with another episode; "
+        "Episodes of treated subjects by term. Matched: one reported event; covered: by a report matched with another episode; "
         "ambiguous: several reports fit equally well; cases: unreported, treatment-emergent, at or above the study's grade. "
         "Grade queries: reports of the term whose grade the results or findings contradict."
     )
