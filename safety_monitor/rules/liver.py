@@ -211,13 +211,14 @@ def hbv_flare(values: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     alone = in_iu & pl.col("reference").is_null() & (pl.col("hbv_dna") >= rule["without_reference_from"])
     # 1: the logarithm starts somewhere where nothing was detected in a unit without a limit of detection
     n_steps = (pl.col("hbv_dna") / pl.max_horizontal("reference", floor, 1.0)).log10() / rule["rise_log10"]
-    n_steps = n_steps.round_sig_figs(12).floor().cast(pl.Int64)
+    n_steps = n_steps.round_sig_figs(12).floor()
     # nothing compares with a value in an unknown unit
-    risen = pl.col("unit").is_not_null() & seen & (~seen_before | (n_steps >= 1))
-    level = pl.when(pl.col("before")).then(0).when(alone).then(1).when(risen).then(n_steps + 1).otherwise(0)
+    comparable = pl.col("unit").is_not_null() & pl.col("reference").is_not_null()
+    risen = comparable & seen & (~seen_before | (n_steps >= 1))
+    level = pl.when(pl.col("before")).then(0.0).when(alone).then(1.0).when(risen).then(n_steps + 1).otherwise(0.0)
     days = days.with_columns(level.alias("level"), (~seen_before).alias("new"))
     # a rise begins once, and again with every further step: 25 IU/mL is not the news that 1,000,000 is
-    begins = days.filter(pl.col("level") > pl.col("level").shift(1, fill_value=0).over(key))
+    begins = days.filter(pl.col("level") > pl.col("level").shift(1, fill_value=0.0).over(key))
 
     windows, flare = rule["windows"], rule["flare"]
     placed = _placed(values, people)
