@@ -129,7 +129,7 @@ def import_(
             {
                 "study": result.study_id, "dry_run": dry_run, "changed": result.changed,
                 "domains": {name: vars(tally) for name, tally in sorted(result.tallies.items())},
-                "events": result.events, "alerts": result.n_alerts, "queries": result.n_queries,
+                "events": result.events, "episodes": result.episodes, "alerts": result.n_alerts, "queries": result.n_queries,
                 "rejected": len(result.rejections), "rejects": str(rejects) if result.rejections else None,
                 "rejected_serious": len(result.refused_serious), "notices": result.notices,
             }
@@ -144,7 +144,12 @@ def import_(
     counts = result.events
     stdout.print(
         f"Events: {counts['new']} new, {counts['changed']} changed, {counts['deleted']} deleted. "
-        f"{result.n_alerts} mails {verb} owed; {result.n_queries} questions to the sites are open."
+        f"{result.n_alerts} mails {verb} owed."
+    )
+    episodes, asked = result.episodes, result.queries
+    stdout.print(
+        f"Episodes of results: {episodes['new']} new, {episodes['changed']} changed, {episodes['withdrawn']} withdrawn. "
+        f"Questions: {asked.n_new} new, {asked.n_reopened} reopened, {asked.n_closed} closed, {result.n_queries} open."
     )
     if result.rejections:
         stderr.print(f"[yellow]{len(result.rejections)} rows were refused; each with its reason in {rejects}[/]")

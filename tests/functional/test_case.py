@@ -1,0 +1,65 @@
+"""case: what laboratory results say and nobody reported, as a person lists, reads and decides it."""
+
+from __future__ import annotations
+
+import pytest
+
+COURSE = (("2026-01-02", "30", "Y"), ("2026-02-01", "90", ""), ("2026-02-15", "250", ""), ("2026-03-01", "35", ""))
+
+
+@pytest.fixture
+def imported(monitor, desk, put_csv):
+    """The small study with an ALT series of grade 3 that nobody reported; the number of its case."""
+    put_csv(desk / "data" / "lb.csv", [
+        {"STUDYID": "S1", "DOMAIN": "LB", "USUBJID": "S1-01", "LBSEQ": str(n), "LBTESTCD": "ALT", "LBSTRESN": result,
+         "LBSTRESU": "U/L", "LBSTNRLO": "7", "LBSTNRHI": "40", "LBBLFL": flag, "LBDTC": on}
+        for n, (on, result, flag) in enumerate(COURSE, 1)
+    ])  # fmt: skip
+    answer = monitor("import", "data")
+    assert "Episodes of results: 1 new, 0 changed, 0 withdrawn." in answer.out
+    [case] = monitor("case", "list", "--json").json
+    return case["id"]
+
+
+def test_list(monitor, imported):
+    shown = monitor("case", "list")
+    assert "Alanine aminotransferase increased" in shown.out
+    assert "ALT 250 U/L on 2026-02-15" in shown.out
+    assert "1 cases" in shown.out
+    assert monitor("case", "list", "--state", "dismissed", "--json").json == []
+    assert monitor("case", "list", "--site", "02", "--json").json == []
+    assert monitor("case", "list", "--state", "lost").code == 2
+
+
+def test_show(monitor, imported):
+    found = monitor("case", "show", imported, "--json").json
+    assert (found["worst_grade"], found["onset_on"], found["case_state"]) == (3, "2026-02-01", "draft")
+    assert found["changes"] == [["2026-02-01", 1], ["2026-02-15", 3]]
+    assert [report["term"] for report in found["reports"]] == ["Pneumothorax"]
+    assert [query["state"] for query in found["queries"]] == ["open"]
+    shown = monitor("case", "show", imported)
+    assert "and no event is reported" in shown.out
+    absent = monitor("case", "show", "999")
+    assert absent.code == 1
+    assert "No case has the number 999" in absent.err
+
+
+def test_confirm(monitor, imported):
+    answer = monitor("case", "confirm", imported, "--actor", "One", "--reason", "real")
+    assert (answer.code, "is confirmed" in answer.out) == (0, True)
+    assert monitor("case", "show", imported, "--json").json["decided_by"] == "One"
+
+
+def test_confirm_as_a_reported_event(monitor, imported):
+    answer = monitor("case", "confirm", imported, "--event", "1", "--actor", "One", "--reason", "same", "--json")
+    assert (answer.json["link"], answer.json["aeseq"], answer.json["case_state"]) == ("matched", 1, "none")
+
+
+def test_dismiss(monitor, imported):
+    assert monitor("case", "dismiss", imported, "--actor", "One").code == 2  # no reason
+    assert monitor("case", "dismiss", imported, "--reason", "why").code == 2  # nobody
+    refused = monitor("case", "dismiss", imported, "--actor", "Eve", "--reason", "why")
+    assert refused.code == 1
+    assert "'Eve' is not a person of the configuration" in refused.err
+    assert "is dismissed" in monitor("case", "dismiss", imported, "--actor", "One", "--reason", "hemolysed").out
+    assert monitor("case", "list", "--json").json == []
