@@ -367,10 +367,10 @@ class TestChildPugh:
         [
             ("BILI", "mg/dL", [(1.9, 5), (2.0, 6), (3.0, 6), (3.1, 7)]),
             ("BILI", "umol/L", [(34, 5), (34.3, 6), (51.3, 6), (52, 7)]),
-            ("ALB", "g/dL", [(3.6, 5), (3.5, 6), (2.8, 6), (2.7, 7)]),
+            ("ALB", "g/dL", [(3.51, 5), (3.5, 6), (2.8, 6), (2.7, 7)]),
             ("ALB", "g/L", [(36, 5), (35, 6), (28, 6), (27.9, 7)]),
-            ("INR", "1", [(1.6, 5), (1.7, 6), (2.3, 6), (2.4, 7)]),
-            ("INR", None, [(1.6, 5), (1.7, 6), (2.3, 6), (2.4, 7)]),
+            ("INR", "1", [(1.6, 5), (1.7, 6), (2.3, 6), (2.31, 7)]),
+            ("INR", None, [(1.6, 5), (1.7, 6), (2.3, 6), (2.31, 7)]),
         ],
     )
     def test_bands(self, test: str, unit: str | None, edges: list[tuple[float, int]]) -> None:
@@ -473,11 +473,13 @@ class TestHbv:
         ("what", "base", "later", "kind", "alt_on"),
         [
             ("both conditions", 35, {25: 105}, "hepatitis_flare", 25),
+            ("just above 100", 33, {25: 100.5}, "hepatitis_flare", 25),
             ("threefold, not above 100", 30, {25: 100}, "hbv_dna_rise", 25),
             ("above 100, not threefold", 60, {25: 170}, "hbv_dna_rise", 25),
             ("the first that meets", 35, {25: 90, 30: 120, 35: 400}, "hepatitis_flare", 30),
             ("the highest where none meets", 60, {25: 90, 30: 150, 35: 100}, "hbv_dna_rise", 30),
-            ("ALT before DNA was measured", 35, {40 - 31: 200, 12: 200}, "hepatitis_flare", 9),
+            ("ALT before DNA was measured", 35, {9: 200, 12: 200}, "hepatitis_flare", 9),
+            ("ALT too long before", 35, {8: 200}, "hbv_dna_rise", None),
             ("last day of the window", 35, {129: 200}, "hepatitis_flare", 129),
             ("after the window", 35, {130: 200}, "hbv_dna_rise", None),
             ("no baseline", None, {45: 500}, "hbv_dna_rise", 45),
