@@ -69,6 +69,15 @@ def _exposure(domain: str, kind: ComponentKind, row: Row, settings: StudySetting
     )
 
 
+def procedures(given: Iterable[Exposure]) -> dict[str, list[date]]:
+    """The days of the procedures that are study components, by subject."""
+    found: dict[str, list[date]] = {}
+    for exposure in given:
+        if exposure.domain == "PR" and exposure.component is not None and exposure.start_on is not None:
+            found.setdefault(exposure.usubjid, []).append(exposure.start_on)
+    return found
+
+
 def subjects(dm: Iterable[Row], given: Sequence[Exposure], settings: StudySettings) -> list[Subject]:
     """One Subject per DM row, treated or not (screening failures stay, untreated)."""
     treatments: dict[str, list[Exposure]] = {}

@@ -17,6 +17,7 @@ import ctcae_v403
 from safety_monitor.records import AdverseEvent, Assessment, Episode, Query, Subject
 from safety_monitor.rules.episodes import episodes
 from safety_monitor.rules.grades import LabGrade
+from safety_monitor.rules.liver_questions import of_liver
 from safety_monitor.rules.matching import matched, term_of
 from safety_monitor.rules.queries import Around, ask
 from safety_monitor.rules.reported import ReportedEpisode, duplicates, reported_episodes, resumed
@@ -103,11 +104,13 @@ def reconcile(
     assessed: Mapping[tuple[str, int], Assessment],
     settings: StudySettings,
     asked: Iterable[Query] = (),
+    ablations: Mapping[str, Sequence[date]] | None = None,
 ) -> Reconciled:
     """Episodes matched to *reports*, cases opened, and what is to be asked.
 
     *found* carries what was decided before (``case_state``, ``decided_aeseq``); *assessed* is by event; *asked* are the questions
-    of single events, of which one about the findings makes the same question about the results superfluous.
+    of single events, of which one about the findings makes the same question about the results superfluous;
+    *ablations* the days of the study's procedures by subject.
     """
     sites = {subject.usubjid: subject.siteid for subject in subjects}
     settled = [
@@ -122,6 +125,7 @@ def reconcile(
     if settings.terminology == "ctcae" and not settings.grade.map:
         contradicted = {(query.usubjid, query.about) for query in asked if query.check_id == "GRADE_AGAINST_FINDINGS"}
         queries += _of_matches(settled, reports, graded, sites, settings, contradicted)
+    queries += of_liver(graded, subjects, ablations or {}, settings)
     return Reconciled(settled, list(reports), queries)
 
 

@@ -22,7 +22,7 @@ import ctcae_v403
 from ctcae_v403 import official
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Episode, PartialDate, Query, Snapshot, Subject
 from safety_monitor.rules import reconciliation
-from safety_monitor.rules.assembly import Exposure
+from safety_monitor.rules.assembly import Exposure, procedures
 from safety_monitor.rules.assessment import is_related
 from safety_monitor.rules.queries import of_event
 from safety_monitor.store.queries import query_key
@@ -194,7 +194,10 @@ def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataF
     asked = [query for event in sorted(events, key=lambda each: each.key)
              for query in of_event(event, known.get(event.usubjid), settings, around[event.key])]  # fmt: skip
     found = carried(reconciliation.lab_episodes(graded, subjects, settings), collected.decided)
-    done = reconciliation.reconcile(found, reports, graded, subjects, assessed, settings, asked=asked)
+    ablations = procedures(each for each in collected.exposures if _within(each.start_on, cutoff))
+    done = reconciliation.reconcile(
+        found, reports, graded, subjects, assessed, settings, asked=asked, ablations=ablations
+    )
     queries = [query for query in (*asked, *done.queries) if (query_key(query), query.text) not in collected.closed]
     rows = [_query_row(query) for query in queries]
     frames = {"queries": _frame(rows, _QUERY).sort("usubjid", "aeseq", "siteid", "about", maintain_order=True, nulls_last=True)}

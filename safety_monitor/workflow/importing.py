@@ -280,7 +280,7 @@ def _decide_and_apply(
             gone = _state_before(before, known.get(key[0]), deleted=True, version=version)
             assert gone is not None
             owed += _owed(decide_alerts(_state_before(before, known.get(key[0])), gone), gone, before.id)
-    done = reconcile(session, settings, subjects, reports, graded, assessed, asked, at)
+    done = reconcile(session, settings, subjects, reports, graded, assessed, asked, assembly.procedures(given), at)
     owed += done.owed
     result.episodes, result.n_queries = done.n_episodes, done.n_open
     result.queries = done.queries

@@ -65,6 +65,7 @@ def reconcile(
     graded: pl.DataFrame,
     assessed: Mapping[tuple[str, int], Assessment],
     asked: Sequence[Query],
+    ablations: Mapping[str, Sequence[date]],
     at: datetime,
 ) -> Reconciling:
     """Settles episodes, cases and questions, writes what differs, and says whom that concerns.
@@ -76,7 +77,7 @@ def reconcile(
     stored = episode_store.stored_episodes(session, settings.id)
     before = episode_store.found_again(reconciliation.lab_episodes(graded, subjects, settings), stored)
     found = reconciliation.reconcile(
-        [episode for episode, _ in before], reports, graded, subjects, assessed, settings, asked=asked
+        [episode for episode, _ in before], reports, graded, subjects, assessed, settings, asked=asked, ablations=ablations
     )
     current = [(episode, known) for episode, (_, known) in zip(found.episodes, before, strict=True)]
     for change in episode_store.put_episodes(session, current, stored, at):

@@ -12,6 +12,7 @@ import ctcae_v403
 from safety_monitor.records import AdverseEvent, Episode, Query, Subject
 from safety_monitor.rules import reconciliation
 from safety_monitor.rules.assessment import assess
+from safety_monitor.rules.liver_questions import of_liver
 from safety_monitor.rules.queries import checks, of_event
 from safety_monitor.rules.reconciliation import case_of, lab_episodes, reconcile, reported_episodes, surroundings
 from safety_monitor.study import StudySettings
@@ -21,12 +22,19 @@ from safety_monitor.workflow.laboratory import graded_results, results_of_events
 STUDY = StudySettings.of({"study": {"id": "S"}})
 FIRST = date(2026, 1, 5)
 ALIVE = Subject(study_id="S", usubjid="1", siteid="01", treated=True, first_treatment_on=FIRST, age=60, sex="M")
-RANGES = {"ALT": ("U/L", "7", "40"), "HGB": ("g/L", "130", "175"), "NA": ("mmol/L", "135", "145"), "K": ("mmol/L", "3.5", "5.3")}
+RANGES = {
+    "ALT": ("U/L", "7", "40"), "BILI": ("umol/L", "3.4", "20.5"),
+    "HGB": ("g/L", "130", "175"), "NA": ("mmol/L", "135", "145"), "K": ("mmol/L", "3.5", "5.3"),
+}  # fmt: skip
 
 
 def results(course: dict[str, dict[int, str]], usubjid: str = "1", **other: str | None) -> pl.DataFrame:
-    """LB as text: for each test the result by day of treatment; day −3 is the baseline."""
+    """LB as text: for each test the result by day of treatment; day −3 is the baseline. With ALT comes a normal bilirubin,
+    unless *other* columns or a course of its own say otherwise.
+    """
     rows = []
+    if "ALT" in course and not other:
+        course = {"BILI": dict.fromkeys(course["ALT"], "10")} | course
     for test, series in course.items():
         unit, low, high = RANGES[test]
         for day, result in series.items():
@@ -215,7 +223,8 @@ def test_a_death_needs_a_fatal_event_a_date_and_a_flag(
     ],
 )
 def test_results_that_cannot_be_graded_are_one_question_a_site_and_test(columns: dict[str, Any], check: str, words: str) -> None:
-    _, [query] = settled(results({"ALT": {-3: "30", 14: "250"}}, **columns))
+    _, queries = settled(results({"ALT": {-3: "30", 14: "250"}}, **columns))
+    [query] = [query for query in queries if query.about.startswith("LB")]
     assert query.check_id == check
     assert words in query.text
     assert (query.usubjid, query.siteid, query.about) == (None, "01", "LB ALT U/L")
@@ -225,6 +234,53 @@ def test_results_that_cannot_be_graded_are_one_question_a_site_and_test(columns:
 def test_results_without_a_unit_that_is_known(unit: str | None, check: str) -> None:
     _, queries = settled(results({"HGB": {-3: "14.0", 14: "7.5"}}, LBSTRESU=unit))
     assert check in raised(queries)
+
+
+LIVER = {
+    "candidate": ({"ALT": {-3: "30", 14: "250"}, "BILI": {-3: "10", 14: "60"}}, "HYS_LAW_CANDIDATE",
+                  "Candidate for Hy's law: ALT 6.2 × ULN on 2026-01-19, bilirubin 2.9 × ULN on 2026-01-19, ALP not known"),
+    "no bilirubin": ({"ALT": {-3: "30", 14: "250"}, "BILI": {-3: "10"}}, "HYS_LAW_NOT_EXCLUDED",
+                     "Hy's law is not excluded: ALT 6.2 × ULN on 2026-01-19, bilirubin not known"),
+    "normal bilirubin": ({"ALT": {-3: "30", 14: "250"}, "BILI": {-3: "10", 14: "10"}}, None, ""),
+    "raised bilirubin alone": ({"ALT": {-3: "30", 14: "60"}, "BILI": {-3: "10", 14: "60"}}, None, ""),
+    "before treatment": ({"ALT": {-3: "250", 14: "30"}, "BILI": {-3: "60", 14: "10"}}, None, ""),
+}
+
+
+@pytest.mark.parametrize(("course", "check", "words"), LIVER.values(), ids=LIVER)
+def test_the_numbers_of_hys_law_are_a_question(course: dict[str, dict[int, str]], check: str | None, words: str) -> None:
+    _, queries = settled(results(course))
+    liver = [query for query in queries if query.about == "Hy's law"]
+    assert raised(liver) == ([check] if check else [])
+    assert all(query.text.startswith(words) for query in liver)
+    assert all(query.owner == ("medical_monitor" if check == "HYS_LAW_CANDIDATE" else "investigator") for query in liver)
+
+
+def test_days_since_ablation_are_told() -> None:
+    graded = graded_results({"LB": results(LIVER["candidate"][0])}, [ALIVE], STUDY)
+    [query] = of_liver(graded, [ALIVE], {"1": [FIRST, FIRST + timedelta(days=10)]}, STUDY)
+    assert "14 days after first treatment; 4 days after the last ablation." in query.text
+
+
+@pytest.mark.parametrize(
+    ("course", "asked"),
+    [
+        (["100", "150"], False),
+        (["100", "5000"], True),
+        (["NOT DETECTED", "5000"], True),  # not detected is a value: it rises from there
+        (["Target not detected", "<20"], False),
+        (["", "5000"], False),  # what was not measured is no value to rise from
+    ],
+)
+def test_a_rise_of_hepatitis_b_virus_is_a_question(course: list[str], asked: bool) -> None:
+    rows = [
+        {"USUBJID": "1", "LBTESTCD": "HBVDNA", "LBSTRESC": result or None, "LBSTRESN": result if result.isdigit() else None,
+         "LBSTRESU": "IU/mL", "LBBLFL": "Y" if day < 0 else None, "LBDTC": (FIRST + timedelta(days=day)).isoformat()}
+        for day, result in zip((-3, 30), course, strict=True)
+    ]  # fmt: skip
+    lb = pl.DataFrame(rows, schema_overrides={name: pl.String for name in rows[0]})
+    queries = of_liver(graded_results({"LB": lb}, [ALIVE], STUDY), [ALIVE], {}, STUDY)
+    assert raised(queries) == (["HEPATITIS_B_FLARE"] if asked else [])
 
 
 def test_variables_that_ae_does_not_have() -> None:
@@ -237,3 +293,6 @@ def test_every_check_of_this_page_can_be_asked() -> None:
             "DEATH_DATE_MISSING", "DEATH_NOT_FLAGGED", "VARIABLE_NOT_ALLOWED", "RESULT_WITHOUT_LIMIT", "RESULT_WITHOUT_UNIT",
             "UNIT_NOT_KNOWN", "LIMITS_CONTRADICT"}  # fmt: skip
     assert here == {check.id for check in checks() if check.about not in ("AE", "liver")}
+    assert {check.id for check in checks() if check.about == "liver"} == {
+        "HYS_LAW_CANDIDATE", "HYS_LAW_NOT_EXCLUDED", "HEPATITIS_B_FLARE",
+    }  # fmt: skip

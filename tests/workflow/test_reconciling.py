@@ -37,11 +37,15 @@ CONFIG = Config.model_validate({"people": [
 COURSE = {"2026-01-02": "30", "2026-02-01": "90", "2026-02-15": "250", "2026-03-01": "35"}
 
 
-def lb(course: dict[str, str], usubjid: str = "S1-1") -> list[dict[str, str]]:
+def lb(course: dict[str, str], bilirubin: str = "10") -> list[dict[str, str]]:
+    """ALT by day, with the same bilirubin on each."""
     return [
-        {"STUDYID": "S1", "USUBJID": usubjid, "LBSEQ": str(number), "LBTESTCD": "ALT", "LBSTRESN": result, "LBSTRESU": "U/L",
-         "LBSTNRLO": "7", "LBSTNRHI": "40", "LBBLFL": "Y" if number == 1 else "", "LBDTC": on}
-        for number, (on, result) in enumerate(course.items(), 1)
+        {"STUDYID": "S1", "USUBJID": "S1-1", "LBSEQ": str(2 * number + second), "LBTESTCD": test, "LBSTRESN": value,
+         "LBSTRESU": unit, "LBSTNRLO": low, "LBSTNRHI": high, "LBBLFL": "" if number else "Y", "LBDTC": on}
+        for number, (on, result) in enumerate(course.items())
+        for second, (test, value, unit, low, high) in enumerate(
+            [("ALT", result, "U/L", "7", "40"), ("BILI", bilirubin, "umol/L", "3", "20")]
+        )
     ]  # fmt: skip
 
 
@@ -209,6 +213,19 @@ def test_the_grade_of_a_report_against_its_results(cuts: Cuts) -> None:
     cuts(AE=[ae("2")])
     [query] = cuts.queries()
     assert (query.n_reopened, query.since) == (1, AT + timedelta(hours=3))
+
+
+def test_a_liver_signal_is_told_once_and_withdrawn_where_the_results_were_wrong(cuts: Cuts) -> None:
+    cuts(LB=lb(COURSE, bilirubin="30"))
+    assert {kind for kind, *_ in cuts.mails()} == {"lab_unreported"}
+    cuts(LB=lb(COURSE, bilirubin="45"))
+    assert cuts().n_alerts == 0
+    assert [mail for mail in cuts.mails() if mail[0] == "hys_law"] == [
+        ("hys_law", "hys_law_candidate", "Officer"), ("hys_law", "hys_law_candidate", "One"),
+    ]  # fmt: skip
+    cuts(LB=lb(COURSE))
+    assert cuts.mails()[-1] == ("lab_withdrawn", "hys_law_withdrawn", "One")
+    assert "HYS_LAW_CANDIDATE" not in cuts.asked()
 
 
 # --- what people decide

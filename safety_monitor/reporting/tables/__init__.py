@@ -15,6 +15,7 @@ from safety_monitor.reporting.tables import (
     exposure,
     labs,
     listings,
+    liver,
     monitoring,
 )
 from safety_monitor.reporting.tables.base import Study, Table
@@ -27,6 +28,6 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, episodes, conduct, monitoring, drilldown)
+    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown)
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}
