@@ -24,7 +24,8 @@ def test_each_serious_event_is_told_to_the_staff_and_its_own_site(demonstration,
         serious = [(row["USUBJID"], int(row["AESEQ"])) for row in csv.DictReader(file)]
     with (folder / "data" / "dm.csv").open(encoding="utf-8", newline="") as file:
         site = {row["USUBJID"]: row["SITEID"] for row in csv.DictReader(file)}
-    alerts = monitor("alerts", "list", "--config", folder / "config.yaml", "--json").json
+    told = monitor("alerts", "list", "--config", folder / "config.yaml", "--json").json
+    alerts = [alert for alert in told if alert["kind"].startswith("sae_")]
     owed = {(alert["usubjid"], alert["aeseq"], alert["recipient_email"]) for alert in alerts}
     assert serious
     assert owed == {
@@ -33,8 +34,8 @@ def test_each_serious_event_is_told_to_the_staff_and_its_own_site(demonstration,
         for to in ("safety@example.org", "monitor@example.org", f"investigator-{site[subject]}@example.org")
     }
     mails = [BytesParser(policy=policy.default).parsebytes(p.read_bytes()) for p in (folder / "mailbox").glob("*.eml")]
-    assert len({mail["Message-ID"] for mail in mails}) == len(mails) == len(alerts) == said["n_mails"]
-    assert {alert["state"] for alert in alerts} == {"sent"}
+    assert len({mail["Message-ID"] for mail in mails}) == len(mails) == len(told) == said["n_mails"]
+    assert {alert["state"] for alert in told} == {"sent"}
 
 
 def test_the_planted_faults_are_refused_with_a_reason(demonstration):
