@@ -52,12 +52,10 @@ def episodes(series: pl.DataFrame, people: pl.DataFrame, *, gap_days: int, days_
     subject, term = np.divmod(key[first], len(terms))
     began, ended, died = _treatment(people, subjects, days_after_last)
 
-    # 3: the last baseline result, and 8: the worst before treatment
+    # 3: the last baseline result
     flagged = np.flatnonzero(graded["is_baseline"].fill_null(False).to_numpy()[order])
     baseline, baseline_day = np.full(len(first), -1), np.full(len(first), -_NEVER)
     baseline[of[flagged]], baseline_day[of[flagged]] = grade[flagged], day[flagged]  # of several the last stays
-    before = np.maximum.reduceat(np.where(day <= began[subject][of], grade, 0), first)
-    before = np.maximum(before, baseline)
 
     # 2: days, and 4: those that are worse
     start = np.flatnonzero(np.concatenate([[True], packed[1:] != packed[:-1]]))
@@ -79,7 +77,9 @@ def episodes(series: pl.DataFrame, people: pl.DataFrame, *, gap_days: int, days_
     worst = np.maximum.reduceat(level, opening)
     at_worst = np.flatnonzero(level == worst[episode])
     _, firsts = np.unique(episode[at_worst], return_index=True)
-    emerged = (on > began[subject][series_of]) & (on <= ended[subject][series_of]) & (level > np.maximum(before, 0)[series_of])
+    treated = on > began[subject][series_of]
+    before = np.maximum.reduceat(np.where(treated, 0, level), opening)  # 8: what the episode had reached until treatment
+    emerged = treated & (on <= ended[subject][series_of]) & (level > before[episode])
     emergent = np.minimum.reduceat(np.where(emerged, on, _NEVER), opening)
     changed = np.concatenate([[True], level[1:] != level[:-1]])
     changed[opening] = True

@@ -59,7 +59,6 @@ def _of_series(own: Sequence[Result], person: Person, gap_days: int, days_after_
             runs.append([day])
 
     first, last = person.first_treatment_on, person.last_treatment_on
-    earlier = [r.grade or 0 for r in own if first is not None and r.on <= first] + ([reference] if baseline else [])
     for run in runs:
         later = [day for day in days if day > run[-1]]
         if not later:
@@ -69,7 +68,7 @@ def _of_series(own: Sequence[Result], person: Person, gap_days: int, days_after_
         emergent = [
             day for day in run
             if first is not None and day > first and (last is None or day <= last + timedelta(days=days_after_last))
-            and worst_of[day] > max(earlier, default=0)
+            and all(worst_of[day] > worst_of[earlier] for earlier in run if earlier <= first)
         ]  # fmt: skip
         worst = max(worst_of[day] for day in run)
         yield {

@@ -116,7 +116,8 @@ def test_the_rules_on_one_series(text: str, expected: list[str]) -> None:
         ("0:b0 21:1 42:2 63:0", TREATED, [21]),
         ("0:b0 10:1 21:1 42:0", TREATED, [None]),  # the day of first treatment belongs to the time before
         ("0:b0 5:1 21:1 42:2 63:0", TREATED, [42]),  # existed before, and became worse
-        ("0:b0 5:3 8:1 21:2 42:0", TREATED, [None]),  # worse than the day before, not than ever before
+        ("0:b0 5:3 8:1 21:2 42:0", TREATED, [None]),  # worse than the day before, not than before treatment
+        ("0:b0 5:3 8:0 21:2 42:0", TREATED, [None, 21]),  # what had resolved before treatment is another episode
         ("0:b2 21:3 42:2", TREATED, [21]),
         ("0:b0 229:1 231:0", TREATED, [229]),
         ("0:b0 230:1 231:0", TREATED, [230]),  # 30 days after the last
