@@ -56,7 +56,7 @@ def demo(
         return
     stdout.print()
     rows = [(label, done[key]) for label, key in (
-        ("DSMB report", "report"), ("Tables (CSV)", "tables"), ("Serious-event mails", "mailbox"),
+        ("DSMB report", "report"), ("Tables (CSV)", "tables"), ("Mails", "mailbox"),
         ("Refused rows", "rejects"), ("Simulated data", "data"), ("Database", "database"),
     )]  # fmt: skip
     print_table(("what", "where"), rows)

@@ -30,6 +30,12 @@ class LabGrade:
     shown: str = ""
 
 
+def shown(test: str | None, result: str | None, unit: str | None, on: date) -> str:
+    """One result for people: test, number, unit, date."""
+    number = (result or "").removesuffix(".0")
+    return f"{' '.join(part for part in (test, number, unit) if part)} on {on.isoformat()}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Fact:
     variable: str

@@ -16,7 +16,7 @@ import polars as pl
 import ctcae_v403
 from safety_monitor.records import AdverseEvent, Assessment, Episode, Query, Subject
 from safety_monitor.rules.episodes import episodes
-from safety_monitor.rules.grades import LabGrade
+from safety_monitor.rules.grades import LabGrade, shown
 from safety_monitor.rules.liver_questions import of_liver
 from safety_monitor.rules.matching import matched, term_of
 from safety_monitor.rules.queries import Around, ask
@@ -67,7 +67,7 @@ def lab_episodes(graded: pl.DataFrame, subjects: Sequence[Subject], settings: St
             opened_on=row["onset_on"], onset_grade=row["onset_grade"], worst_grade=row["worst_grade"],
             worst_on=row["worst_on"], last_on=row["last_on"], n_results=row["n_results"],
             baseline_grade=row["baseline_grade"], ended=EpisodeEnd(row["ended"]), resolved_on=row["resolved_on"],
-            emergent_on=row["emergent_on"], evidence=_result(row["test"], row["result"], row["unit"], row["worst_on"]),
+            emergent_on=row["emergent_on"], evidence=shown(row["test"], row["result"], row["unit"], row["worst_on"]),
             changes=tuple((change["on"].isoformat(), change["grade"]) for change in row["changes"]),
             link=Match.UNREPORTED, aeseq=None, candidates=(), case_state=CaseState.NONE, decided_aeseq=None,
         )
@@ -219,7 +219,7 @@ def _of_matches(
     people = {usubjid for usubjid, _, _ in own}
     dated = graded.drop_nulls(["on", "term"]).filter(pl.col("usubjid").is_in(list(people)), pl.col("grade").is_not_null())
     for row in dated.sort("on", "row").iter_rows(named=True):
-        text = _result(row["test"], row["result"], row["unit"], row["on"])
+        text = shown(row["test"], row["result"], row["unit"], row["on"])
         results[row["usubjid"], row["term"]].append((row["on"], row["grade"], row["higher"], row["at_least"], text))
     found = []
     for (usubjid, aeseq), report in by_record.items():
@@ -237,10 +237,10 @@ def _of_matches(
             continue
         lowest, highest = max(each[1] for each in during), max(each[2] for each in during)
         worst = [text for _, grade, _, _, text in during if grade == lowest]
-        shown = worst[:_N_SHOWN] + ([f"and {len(worst) - _N_SHOWN} more"] if len(worst) > _N_SHOWN else [])
+        listed = worst[:_N_SHOWN] + ([f"and {len(worst) - _N_SHOWN} more"] if len(worst) > _N_SHOWN else [])
         facts = {
             "reported": report.records[0].aedecod or report.records[0].aeterm, "ctcae_term": term,
-            "grade": report.worst_grade, "lowest_grade": lowest, "results": "; ".join(shown),
+            "grade": report.worst_grade, "lowest_grade": lowest, "results": "; ".join(listed),
             "highest_grade": None if any(at_least for _, _, _, at_least, _ in during) else highest,
             "other_grounds": _other_grounds(term, report.worst_grade),
         }  # fmt: skip
@@ -258,11 +258,6 @@ def _other_grounds(term: str, grade: int) -> str:
     } - {"numbers", "present"}  # fmt: skip
     named = ", ".join(sorted(key.replace("_", " ") for key in keys))
     return f" Grade {grade} may also rest on: {named}." if named else ""
-
-
-def _result(test: str | None, result: str | None, unit: str | None, on: date) -> str:
-    number = (result or "").removesuffix(".0")
-    return f"{' '.join(part for part in (test, number, unit) if part)} on {on.isoformat()}"
 
 
 __all__ = ["Reconciled", "case_of", "lab_episodes", "of_dataset", "reconcile", "reported_episodes", "standing",

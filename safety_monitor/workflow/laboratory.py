@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 import polars as pl
 
 import ctcae_v403
 from safety_monitor.records import AdverseEvent, Subject
-from safety_monitor.rules.grades import LabGrade
+from safety_monitor.rules.grades import LabGrade, shown
 from safety_monitor.study import StudySettings
 
 #: Findings domains whose results are graded; ``ctcae_v403.grade_frame`` knows their columns.
@@ -105,14 +104,7 @@ def results_of_events(graded: pl.DataFrame, events: Sequence[AdverseEvent]) -> M
     )  # fmt: skip
     found: defaultdict[tuple[str, str], list[LabGrade]] = defaultdict(list)
     dated = graded.drop_nulls("on").join(wanted, on=["usubjid", "term"], how="semi", maintain_order="left")
-    for usubjid, term, on, grade, at_least, result, unit in dated.select(
-        "usubjid", "term", "on", "higher", "at_least", "result", "unit"
-    ).iter_rows():
-        found[usubjid, term].append(LabGrade(on, grade, at_least, shown(result, unit, on)))
+    columns = ("usubjid", "term", "on", "higher", "at_least", "test", "result", "unit")
+    for usubjid, term, on, grade, at_least, test, result, unit in dated.select(columns).iter_rows():
+        found[usubjid, term].append(LabGrade(on, grade, at_least, shown(test, result, unit, on)))
     return found
-
-
-def shown(result: str | None, unit: str | None, on: date) -> str:
-    """One result for people: number, unit, date."""
-    number = (result or "").removesuffix(".0")
-    return f"{' '.join(part for part in (number, unit) if part)} on {on.isoformat()}"

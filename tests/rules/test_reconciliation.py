@@ -123,7 +123,7 @@ def test_a_report_makes_a_case_unnecessary() -> None:
     [
         # numbers alone decide ALT: the criteria of the report contradict themselves
         ({"ALT": {-3: "30", 14: "250", 21: "35"}}, ("Alanine aminotransferase increased", 2, 14, 21), "GRADE_AGAINST_FINDINGS",
-         "the results of those days give grade 3 at most (250 U/L on 2026-01-19)"),
+         "the results of those days give grade 3 at most (ALT 250 U/L on 2026-01-19)"),
         # transfusion may give anemia grade 3: the question names it
         ({"HGB": {-3: "140", 14: "90", 21: "139"}}, ("Anemia", 3, 14, 21), "GRADE_ABOVE_RESULTS",
          "'Anemia' is reported with grade 3, but the results of those days give at most grade 2 of Anemia: "

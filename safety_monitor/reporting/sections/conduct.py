@@ -15,6 +15,8 @@ def section(material: Material) -> Section:
         "Sites and data quality",
         {
             "sites": material.tables["sites"],
+            "reconciliation": material.tables["reconciliation"],
+            "draft_from": material.settings.episodes.draft_from,
             "queries": queries.head(N_SHOWN).to_dicts(),
             "n_queries": queries.height,
             "n_shown": min(N_SHOWN, queries.height),
