@@ -28,6 +28,7 @@ from safety_monitor.vocabulary import CaseState, EpisodeEnd, Match
 NOT_IN_AE = ("AEOCCUR", "AESTAT", "AEREASND")
 #: Why a result has no grade, where the data can be corrected.
 CORRECTABLE = ("NO_LIMIT", "NO_UNIT", "UNKNOWN_UNIT", "INVALID_LIMITS")
+_LONG_AGO = date(1900, 1, 1)
 _N_SHOWN = 6  # results that a query lists
 _ENDED = {
     EpisodeEnd.RESOLVED: "resolved on {on}",
@@ -50,7 +51,7 @@ def lab_episodes(graded: pl.DataFrame, subjects: Sequence[Subject], settings: St
     """The episodes of *graded* (``workflow.laboratory.GRADED``), not yet matched."""
     dated = graded.filter(pl.col("term").is_not_null(), pl.col("on").is_not_null())
     people = pl.DataFrame(
-        [(s.usubjid, s.first_treatment_on if s.treated else None, s.last_treatment_on, s.death_on) for s in subjects],
+        [(s.usubjid, _treated_from(s), s.last_treatment_on, s.death_on or (date.max if s.dthfl else None)) for s in subjects],
         schema={"usubjid": pl.String, "first_treatment_on": pl.Date, "last_treatment_on": pl.Date, "death_on": pl.Date},
         orient="row",
     )
@@ -73,6 +74,11 @@ def lab_episodes(graded: pl.DataFrame, subjects: Sequence[Subject], settings: St
         )
         for row in found.iter_rows(named=True)
     ]  # fmt: skip
+
+
+def _treated_from(subject: Subject) -> date | None:
+    """First treatment; where it is not known of somebody who was treated, any result may have come after it."""
+    return (subject.first_treatment_on or _LONG_AGO) if subject.treated else None
 
 
 def surroundings(
@@ -186,9 +192,12 @@ def of_dataset(variables: Iterable[str], settings: StudySettings) -> list[Query]
 
 
 def _of_tests(graded: pl.DataFrame, sites: Mapping[str, str | None], settings: StudySettings) -> list[Query]:
-    """Results that cannot be graded and could be corrected: one question a site, test, unit and reason."""
+    """Results that cannot be graded or placed in time, and could be corrected: one question a site, test, unit and reason."""
     own_limits = pl.col("lln").is_not_null() & pl.col("uln").is_not_null()  # then a limit of a computed value is meant
-    wanted = graded.filter(pl.col("reason").is_in(CORRECTABLE), ~((pl.col("reason") == "NO_LIMIT") & own_limits))
+    wanted = pl.concat([
+        graded.filter(pl.col("reason").is_in(CORRECTABLE), ~((pl.col("reason") == "NO_LIMIT") & own_limits)),
+        graded.filter(pl.col("on").is_null(), pl.col("term").is_not_null()).with_columns(reason=pl.lit("NO_DATE")),
+    ])  # fmt: skip
     if wanted.is_empty():
         return []
     site = pl.DataFrame(list(sites.items()), schema={"usubjid": pl.String, "siteid": pl.String}, orient="row")

@@ -45,12 +45,12 @@ def graded_results(domains: Mapping[str, pl.DataFrame], subjects: Iterable[Subje
 
 def _graded(domain: str, frame: pl.DataFrame, person: pl.DataFrame, settings: StudySettings) -> pl.DataFrame | None:
     used = [name for name in (each.format(domain) for each in _USED) if name in frame.columns]
-    if frame.is_empty() or f"{domain}TESTCD" not in used or f"{domain}DTC" not in used:
+    if frame.is_empty() or f"{domain}TESTCD" not in used:
         return None
     if not {f"{domain}STRESN", f"{domain}STRESC", f"{domain}ORRES"} & set(used):
         return None
     shared = [pl.col(name).cast(pl.Categorical) for name in used if name.endswith(("TESTCD", "SPEC", "RESU", "BLFL", "XFL"))]
-    order = [pl.col(name) for name in ("USUBJID", f"{domain}DTC")]  # not the order in which the rows came
+    order = [pl.col(name) for name in ("USUBJID", f"{domain}DTC") if name in used]  # not the order in which the rows came
     order += [pl.col(f"{domain}SEQ").cast(pl.Float64, strict=False)] if f"{domain}SEQ" in used else []
     rows = frame.select(used).sort(*order, f"{domain}TESTCD", nulls_last=True, maintain_order=True)
     rows = rows.with_columns(shared).join(person, on="USUBJID", how="left", maintain_order="left")

@@ -230,6 +230,31 @@ def test_results_that_cannot_be_graded_are_one_question_a_site_and_test(columns:
     assert (query.usubjid, query.siteid, query.about) == (None, "01", "LB ALT U/L")
 
 
+@pytest.mark.parametrize("when", [None, "2026-02"])
+def test_results_without_a_day_are_asked_about(when: str | None) -> None:
+    episodes, queries = settled(results({"HGB": {-3: "140", 14: "70"}}, LBDTC=when))
+    assert episodes == []
+    assert raised(queries) == ["RESULT_WITHOUT_DATE"]
+    assert queries[0].text.startswith("2 results of HGB (1 subjects) have no day")
+    without = results({"HGB": {-3: "140", 14: "70"}}).drop("LBDTC")
+    assert raised(settled(without)[1]) == ["RESULT_WITHOUT_DATE"]
+
+
+def test_who_was_treated_on_an_unknown_day_may_have_a_case() -> None:
+    unknown = ALIVE.model_copy(update={"first_treatment_on": None})
+    [episode], _ = settled(results({"HGB": {-3: "140", 14: "70"}}), subjects=(unknown,))
+    assert episode.case_state is CaseState.DRAFT
+    screened = ALIVE.model_copy(update={"first_treatment_on": None, "treated": False})
+    [episode], _ = settled(results({"HGB": {-3: "140", 14: "70"}}), subjects=(screened,))
+    assert episode.case_state is CaseState.NONE
+
+
+def test_a_death_without_a_date_is_a_death() -> None:
+    dead = ALIVE.model_copy(update={"dthfl": True})
+    [episode], _ = settled(results({"HGB": {-3: "140", 14: "70"}}), subjects=(dead,))
+    assert episode.ended.value == "ongoing_at_death"
+
+
 @pytest.mark.parametrize(("unit", "check"), [(None, "RESULT_WITHOUT_UNIT"), ("furlong", "UNIT_NOT_KNOWN")])
 def test_results_without_a_unit_that_is_known(unit: str | None, check: str) -> None:
     _, queries = settled(results({"HGB": {-3: "14.0", 14: "7.5"}}, LBSTRESU=unit))
@@ -291,7 +316,7 @@ def test_variables_that_ae_does_not_have() -> None:
 def test_every_check_of_this_page_can_be_asked() -> None:
     here = {"NOT_REPORTED", "UNCLEAR_MATCH", "GRADE_BELOW_RESULTS", "GRADE_ABOVE_RESULTS", "DEATH_WITHOUT_FATAL_EVENT",
             "DEATH_DATE_MISSING", "DEATH_NOT_FLAGGED", "VARIABLE_NOT_ALLOWED", "RESULT_WITHOUT_LIMIT", "RESULT_WITHOUT_UNIT",
-            "UNIT_NOT_KNOWN", "LIMITS_CONTRADICT"}  # fmt: skip
+            "UNIT_NOT_KNOWN", "LIMITS_CONTRADICT", "RESULT_WITHOUT_DATE"}  # fmt: skip
     assert here == {check.id for check in checks() if check.about not in ("AE", "liver")}
     assert {check.id for check in checks() if check.about == "liver"} == {
         "HYS_LAW_CANDIDATE", "HYS_LAW_NOT_EXCLUDED", "HEPATITIS_B_FLARE",
