@@ -211,10 +211,17 @@ def _of_tests(graded: pl.DataFrame, sites: Mapping[str, str | None], settings: S
     found = []
     for row in counted.iter_rows(named=True):
         terms = ", ".join(row["term"]) or "any term"
-        facts = {**row, "terms": terms, "unit": row["unit"] or "no unit"}
+        facts = {
+            **row, "terms": terms, "unit": row["unit"] or "no unit", "results": _n(row["n_results"], "result"),
+            "subjects": _n(row["n_subjects"], "subject"),
+        }  # fmt: skip
         found += ask("results", facts, study_id=settings.id, siteid=row["siteid"],
                      about=f"{row['domain']} {row['test']} {row['unit'] or ''}".strip())  # fmt: skip
     return found
+
+
+def _n(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _of_matches(

@@ -218,7 +218,7 @@ def test_a_death_needs_a_fatal_event_a_date_and_a_flag(
     ("columns", "check", "words"),
     [
         ({"LBSTNRLO": None, "LBSTNRHI": None}, "RESULT_WITHOUT_LIMIT",
-         "2 results of ALT (U/L, 1 subjects) cannot be graded for Alanine aminotransferase increased: no limit of normal."),
+         "2 results of ALT (U/L, 1 subject) cannot be graded for Alanine aminotransferase increased: no limit of normal."),
         ({"LBSTNRLO": "40", "LBSTNRHI": "7"}, "LIMITS_CONTRADICT", "the lower limit of normal is above the upper one"),
     ],
 )
@@ -235,7 +235,7 @@ def test_results_without_a_day_are_asked_about(when: str | None) -> None:
     episodes, queries = settled(results({"HGB": {-3: "140", 14: "70"}}, LBDTC=when))
     assert episodes == []
     assert raised(queries) == ["RESULT_WITHOUT_DATE"]
-    assert queries[0].text.startswith("2 results of HGB (1 subjects) have no day")
+    assert queries[0].text.startswith("2 results of HGB (1 subject) without a day")
     without = results({"HGB": {-3: "140", 14: "70"}}).drop("LBDTC")
     assert raised(settled(without)[1]) == ["RESULT_WITHOUT_DATE"]
 
