@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -181,6 +182,24 @@ def child_pugh(values: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
         .sort("usubjid", "on")
         .select(_typed(CHILD_PUGH))
     )
+
+
+def reported_findings(values: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """What reported events tell of ascites and encephalopathy on the days of *values*, as ``child_pugh`` takes it [house].
+
+    *events*: usubjid, term (CTCAE), grade, start, end (dates; a null end goes on). An event without grade or start, or none
+    at all, tells nothing: that nobody reported it does not mean that it was looked for.
+    """
+    rule = _DATA["child_pugh"]["reported"]
+    told = pl.DataFrame(
+        [(term, grade, row["finding"], level) for term, row in rule.items() for grade, level in enumerate(row["levels"], 1)],
+        schema={"term": pl.String, "grade": pl.Int64, "finding": pl.String, "level": pl.String}, orient="row",
+    )  # fmt: skip
+    lasting = events.join(told, on=["term", "grade"]).drop_nulls("start")
+    days = values.select("usubjid", "on").drop_nulls().unique()
+    during = pl.col("on").is_between("start", pl.coalesce("end", pl.lit(date.max)))
+    found = days.join(lasting, on="usubjid").filter(during)
+    return found.select("usubjid", "on", "finding", "level").sort("usubjid", "on", "finding", "level")
 
 
 def hbv_flare(values: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:

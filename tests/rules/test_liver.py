@@ -22,6 +22,7 @@ from safety_monitor.rules.liver import (
     child_pugh,
     hbv_flare,
     hys_law,
+    reported_findings,
 )
 
 START = date(2026, 3, 2)
@@ -522,3 +523,41 @@ class TestHbv:
     def test_logarithms(self) -> None:
         (row,) = self.prompts(lab(-7, "HBVDNA", 2, unit="log10 IU/mL"), lab(20, "HBVDNA", 3, unit="log10 IU/mL"))
         assert (row["hbv_dna"], row["reference"]) == pytest.approx((1000, 100))
+
+
+# --- what reports tell of ascites and encephalopathy
+
+
+@pytest.mark.parametrize(
+    ("term", "grade", "start", "end", "level"),
+    [
+        ("Ascites", 1, 0, None, "mild"),
+        ("Ascites", 2, 0, None, "severe"),
+        ("Ascites", 3, 10, 10, "severe"),
+        ("Encephalopathy", 2, 0, 20, "mild"),
+        ("Encephalopathy", 4, 0, 20, "severe"),
+        ("Ascites", 1, 11, None, None),  # not yet
+        ("Ascites", 1, 0, 9, None),  # not any more: whether it is gone nobody says
+        ("Ascites", None, 0, None, None),
+        ("Ascites", 1, None, None, None),
+        ("Fatigue", 1, 0, None, None),
+    ],
+)
+def test_reported_findings(term: str, grade: int | None, start: int | None, end: int | None, level: str | None) -> None:
+    first = date(2026, 3, 1)
+
+    def day(number: int | None) -> date | None:
+        return None if number is None else first + timedelta(days=number)
+
+    events = pl.DataFrame(
+        [("01", term, grade, day(start), day(end))],
+        schema={"usubjid": pl.String, "term": pl.String, "grade": pl.Int64, "start": pl.Date, "end": pl.Date}, orient="row",
+    )  # fmt: skip
+    labs = pl.DataFrame({"usubjid": "01", "test": ["BILI", "ALB", "INR"], "on": day(10), "x": [1.0, 4.0, 1.0],
+                         "unit": ["mg/dL", "g/dL", "1"]})  # fmt: skip
+    found = reported_findings(labs, events)
+    assert found["level"].to_list() == ([] if level is None else [level])
+    points = child_pugh(labs, found).row(0, named=True)
+    assert points["points_low"] == 5 + {"mild": 1, "severe": 2, None: 0}[level]
+    other = "encephalopathy" if term == "Ascites" else "ascites"
+    assert points["unknown"] == ("ascites, encephalopathy" if level is None else other)

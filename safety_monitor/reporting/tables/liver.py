@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from safety_monitor.records import PartialDate
 from safety_monitor.reporting.tables.base import Study, Table
 from safety_monitor.reporting.tables.labs import NO_LABS
 from safety_monitor.rules import liver
@@ -18,7 +19,6 @@ FUNCTION = {
 }  # fmt: skip
 FLARES = {"USUBJID": pl.String, **{name: kind for name, kind in liver.HBV_FLARE.items() if name != "usubjid"}}
 _NOTHING_GIVEN = {"usubjid": pl.String, "domain": pl.String, "component": pl.String, "start_on": pl.Date}
-_NO_FINDINGS = {"usubjid": pl.String, "on": pl.Date, "finding": pl.String, "level": pl.String}
 
 
 def tables(study: Study) -> Iterator[Table]:
@@ -48,14 +48,14 @@ def liver_function(study: Study) -> Table:
     name, title = "liver_function", "ALBI and Child-Pugh over time"
     rule = (
         "Treated subjects, every day with bilirubin, albumin or INR. ALBI needs bilirubin and albumin of the day. "
-        "Child-Pugh: from the fewest to the most points that what is not known leaves open; ascites and encephalopathy are not "
-        "collected as findings and stay open."
+        "Child-Pugh: from the fewest to the most points that what is not known leaves open; ascites and encephalopathy are known "
+        "while such an event is reported, and open otherwise."
     )
     values = _values(study)
     if values is None:
         return Table.absent(name, title, FUNCTION, rule, NO_LABS)
     albi = liver.albi(values).rename({"grade": "albi_grade", "reason": "albi_reason"})
-    points = liver.child_pugh(values, pl.DataFrame(schema=_NO_FINDINGS)).rename(
+    points = liver.child_pugh(values, liver.reported_findings(values, _reported(study))).rename(
         {"points_low": "child_pugh_low", "points_high": "child_pugh_high", "unknown": "not_known"}
     )
     frame = points.join(albi, on=["usubjid", "on"], how="full", coalesce=True).sort("usubjid", "on")
@@ -85,6 +85,11 @@ def _values(study: Study) -> pl.DataFrame | None:
     )
     return own.select("usubjid", test="lbtestcd", on="on", x="lbstresn", unit="unit", lln="lbstnrlo", uln="lbstnrhi",
                       is_baseline="is_baseline")  # fmt: skip
+
+
+def _reported(study: Study) -> pl.DataFrame:
+    end = pl.col("aeendtc").map_elements(lambda text: PartialDate.parse(text).latest, return_dtype=pl.Date)
+    return study.frames["events"].select("usubjid", term="aedecod", grade="grade", start="onset_on", end=end)
 
 
 def _people(study: Study) -> pl.DataFrame:
