@@ -13,7 +13,7 @@ True
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Self
 
 
@@ -23,6 +23,20 @@ class _Codelist(StrEnum):
         """The member for *text* (case and outer blanks ignored); None where blank or not in the list."""
         wanted = (text or "").strip().upper()
         return next((member for member in cls if member.value.upper() == wanted), None)
+
+
+class Level(IntEnum):
+    """NCI attribution of an event to one cause, 1 to 5 as CTEP codes it; Possible or more is related."""
+
+    UNRELATED = 1
+    UNLIKELY = 2
+    POSSIBLE = 3
+    PROBABLE = 4
+    DEFINITE = 5
+
+    @property
+    def related(self) -> bool:
+        return self >= Level.POSSIBLE
 
 
 class Outcome(_Codelist):

@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from functools import lru_cache
 
 from ctcae_v403 import dictionary
@@ -30,25 +29,11 @@ from safety_monitor.attribution.catalogue import Basis, Profile, Weights, weight
 from safety_monitor.attribution.catalogue import profile as shipped_profile
 from safety_monitor.attribution.evidence import Case, Challenge, Exposure, Piece
 from safety_monitor.study import Component
-from safety_monitor.vocabulary import ComponentKind
+from safety_monitor.vocabulary import ComponentKind, Level
 
 __all__ = ["DISEASE", "OTHER", "Case", "Challenge", "Exposure", "Level", "Piece", "Weighing", "weigh"]
 
 DISEASE, OTHER = "DISEASE", "OTHER"
-
-
-class Level(IntEnum):
-    """NCI attribution, 1 to 5 as CTEP codes it; Possible or more is related."""
-
-    UNRELATED = 1
-    UNLIKELY = 2
-    POSSIBLE = 3
-    PROBABLE = 4
-    DEFINITE = 5
-
-    @property
-    def related(self) -> bool:
-        return self >= Level.POSSIBLE
 
 
 @dataclass(frozen=True)
