@@ -1,6 +1,7 @@
 """Attribution: which component, the disease or another cause brought an event about."""
 
 from safety_monitor.attribution.catalogue import Profile, ProfileError, parse, profile
+from safety_monitor.attribution.frame import weigh_frame
 from safety_monitor.attribution.model import (
     DISEASE,
     OTHER,
@@ -29,4 +30,5 @@ __all__ = [
     "parse",
     "profile",
     "weigh",
+    "weigh_frame",
 ]

@@ -57,7 +57,8 @@ class Onset(_Data):
         return self
 
     @cached_property
-    def _log_days(self) -> NormalDist:
+    def log_days(self) -> NormalDist:
+        """The distribution of log(day + 1)."""
         low, high = math.log1p(self.low), math.log1p(self.high)
         reach = NormalDist().inv_cdf(0.5 + self.covers / 2)
         centre = (low + high) / 2 if self.median is None else math.log1p(self.median)
@@ -65,7 +66,7 @@ class Onset(_Data):
 
     def density(self, day: float) -> float:
         """Density of onset per day, *day* ≥ 0 days after the exposure."""
-        log_density: float = self._log_days.pdf(math.log1p(day))
+        log_density: float = self.log_days.pdf(math.log1p(day))
         return log_density / (day + 1)
 
     def describe(self) -> str:
@@ -240,6 +241,14 @@ class Weights(_Data):
     irreversible: tuple[str, ...]
     cuts: Cuts
     unprofiled: dict[Literal["drug", "procedure"], Profile]
+
+    @cached_property
+    def _irreversible(self) -> frozenset[str]:
+        return frozenset(term.casefold() for term in self.irreversible)
+
+    def never_recovers(self, term: str) -> bool:
+        """Whether *term* is a lasting loss of function, from which holding a drug brings no recovery."""
+        return term.casefold() in self._irreversible
 
 
 def parse(text: str, where: str) -> Profile:

@@ -19,11 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from safety_monitor.attribution.catalogue import Basis, EvidenceRule, Profile, Row, Tier, Weights
+from safety_monitor.attribution.catalogue import Basis, EvidenceRule, Onset, Profile, Row, Tier, Weights
 from safety_monitor.vocabulary import ComponentKind
-
-#: Answers of a profile's evidence rules, by what a yes/no finding is.
-_ANSWER = {True: "yes", False: "no"}
 
 
 class Challenge(StrEnum):
@@ -40,7 +37,9 @@ class Exposure:
     """Exposure of one subject to one component, seen from the onset of the event.
 
     Days run from the exposure to the onset: negative means that the onset came first. ``ongoing`` is
-    meant at onset.
+    meant at onset. ``sessions``: the days of every session of a procedure, where more is known than the first and the
+    last. ``inferred``: by what of the record a challenge was read, by its name ("dechallenge", "rechallenge"); a
+    challenge that is not in it was reported.
     """
 
     exposed: bool | None = None
@@ -49,6 +48,8 @@ class Exposure:
     ongoing: bool | None = None
     dechallenge: Challenge = Challenge.UNKNOWN
     rechallenge: Challenge = Challenge.UNKNOWN
+    sessions: tuple[float, ...] = ()
+    inferred: Mapping[str, str] = field(default_factory=dict)
 
     def impossible(self) -> str | None:
         """Why this exposure cannot have caused the event; None where it can, or where nobody knows."""
@@ -64,14 +65,16 @@ class Exposure:
         return self.exposed is True or on_treatment or bool(self.days_before_onset())
 
     def days_before_onset(self) -> tuple[float, ...]:
-        """Known days from the first and the last exposure to onset that are not negative, each once."""
-        known = (self.days_since_first, self.days_since_last)
+        """Known days from each exposure to onset that are not negative, each once."""
+        known = self.sessions or (self.days_since_first, self.days_since_last)
         return tuple(sorted({day for day in known if day is not None and day >= 0}))
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One adverse event to be weighed. ``evidence`` holds findings by name; None and absent mean unknown."""
+    """One adverse event to be weighed. ``evidence`` holds findings by name; None and absent mean unknown. ``inferred``: by
+    what of the record a finding was read, by its name; a finding that is not in it was reported.
+    """
 
     case_id: str
     term: str
@@ -82,11 +85,13 @@ class Case:
     ablation_site: str | None = None
     ablation_modality: str | None = None
     pd1_drug: str | None = None
+    inferred: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece of the weighing: ``factor`` is the base rate (first piece) or a multiplier of the odds.
+    """One piece of the weighing: ``factor`` is the base rate (first piece) or a multiplier of the odds, ``neutral``
+    what would stand in its place if this were not known.
 
     ``known`` is False where an unknown was left neutral; ``proof`` where the piece allows Definite;
     ``supports`` where a finding (not timing or frequency) speaks for the cause.
@@ -100,10 +105,24 @@ class Piece:
     known: bool = True
     proof: bool = False
     supports: bool = False
+    neutral: float = 1.0
 
 
 def incidence(cause: str, case: Case, row: Row, basis: Basis, profile: Profile, weights: Weights) -> Piece:
     """The base rate: expected fraction of subjects with this term at this grade under this cause."""
+    rate, notes, tier, known = _rate(case, row, weights)
+    unnamed, *_ = _rate(case, profile.flat, weights)
+    if basis == "class":
+        notes.append("term not in this profile, figure of its organ class")
+    elif basis == "flat":
+        notes.append("neither term nor organ class in this profile, flat figure")
+    detail = f" ({'; '.join(notes)})" if notes else ""
+    what, source = f"expected in {100 * rate:.3g} %{detail}", profile.cite(row.source)
+    return Piece(cause, what, rate, source, tier, known=known, neutral=unnamed)
+
+
+def _rate(case: Case, row: Row, weights: Weights) -> tuple[float, list[str], Tier, bool]:
+    """Rate at the grade of the event, notes on how it came about, its tier, and whether drug and modality were known."""
     rate, notes, tier, known = _rate_any_grade(case, row, weights)
     if case.grade is not None and case.grade >= 3:
         if row.incidence_g3 is not None:
@@ -113,15 +132,7 @@ def incidence(cause: str, case: Case, row: Row, basis: Basis, profile: Profile, 
             rate *= weights.grade3_fraction
             notes.append("grade 3 or worse taken as a fraction of all grades")
             tier = "judgement"
-    if basis == "class":
-        notes.append("term not in this profile, figure of its organ class")
-    elif basis == "flat":
-        notes.append("neither term nor organ class in this profile, flat figure")
-    rate = max(rate, weights.incidence_floor)
-    detail = f" ({'; '.join(notes)})" if notes else ""
-    return Piece(
-        cause, f"expected in {100 * rate:.3g} %{detail}", rate, profile.cite(row.source), tier, known=known
-    )
+    return max(rate, weights.incidence_floor), notes, tier, known
 
 
 def _rate_any_grade(case: Case, row: Row, weights: Weights) -> tuple[float, list[str], Tier, bool]:
@@ -163,12 +174,12 @@ def site(cause: str, case: Case, row: Row, profile: Profile) -> Iterator[Piece]:
         return
     odds = profile.sites[row.sites]
     source, key = f"site odds of profile {profile.title}", (case.ablation_site or "").strip().upper()
+    average = profile.average_over_sites(row.sites)
     if key in odds:
-        yield Piece(cause, f"site {key}", odds[key], source, "judgement")
+        yield Piece(cause, f"site {key}", odds[key], source, "judgement", neutral=average)
     else:
-        average = profile.average_over_sites(row.sites)
         what = f"site {key or 'of ablation'} not known, averaged over sites"
-        yield Piece(cause, what, average, source, "judgement", known=False)
+        yield Piece(cause, what, average, source, "judgement", known=False, neutral=average)
 
 
 def exposure(cause: str, seen: Exposure, weights: Weights) -> Iterator[Piece]:
@@ -178,11 +189,37 @@ def exposure(cause: str, seen: Exposure, weights: Weights) -> Iterator[Piece]:
         yield Piece(cause, "exposure not known", factor, weights.source, weights.tier, known=False)
 
 
+def impossible(cause: str, seen: Exposure) -> Piece | None:
+    """The one piece of a cause that cannot have brought the event about; None where it can."""
+    why = seen.impossible()
+    if why is None:
+        return None
+    if seen.exposed is False and seen.days_before_onset():
+        why += ", although days since exposure are given: please check"
+    return Piece(cause, why, 0.0, "temporal sequence", "verified")
+
+
+def no_profile(cause: str, name: str | None, *, disease: bool = False) -> Piece:
+    """What is said where nobody wrote down what *cause* does: flat figures stand in."""
+    missing = "no profile of the disease configured" if disease else "no profile configured"
+    what = f"profile {name!r} does not exist" if name else missing
+    return Piece(cause, f"{what}, flat figures used", 1.0, "no profile", "judgement", known=False)
+
+
 def timing(
     cause: str, seen: Exposure, kind: ComponentKind, row: Row, profile: Profile, weights: Weights
 ) -> Iterator[Piece]:
     """Onset density relative to an onset at any day of the horizon, then fading after the last exposure."""
-    onset = row.onset or profile.onset
+    yield from window(cause, seen, kind, row, profile, weights)
+    if kind is ComponentKind.DRUG and profile.persistence is not None:
+        yield from after_last(cause, seen, profile)
+
+
+def window(
+    cause: str, seen: Exposure, kind: ComponentKind, row: Row, profile: Profile, weights: Weights
+) -> Iterator[Piece]:
+    """Onset density relative to an onset at any day of the horizon."""
+    onset = onset_of(row, profile)
     if onset is not None:
         source, tier = "default window of the profile", "judgement"
         if row.onset is not None:
@@ -199,8 +236,11 @@ def timing(
             yield Piece(cause, what, factor, source, tier)
         else:
             yield Piece(cause, f"days since {since} not known", 1.0, source, tier, known=False)
-    if kind is ComponentKind.DRUG and profile.persistence is not None:
-        yield from _after_last(cause, seen, profile)
+
+
+def onset_of(row: Row, profile: Profile) -> Onset | None:
+    """The onset window of a row: its own, else the default of the profile."""
+    return row.onset or profile.onset
 
 
 def _clock(seen: Exposure, kind: ComponentKind, row: Row) -> tuple[tuple[float, ...], str]:
@@ -213,7 +253,8 @@ def _clock(seen: Exposure, kind: ComponentKind, row: Row) -> tuple[tuple[float, 
     return ((day,) if day is not None and day >= 0 else ()), name
 
 
-def _after_last(cause: str, seen: Exposure, profile: Profile) -> Iterator[Piece]:
+def after_last(cause: str, seen: Exposure, profile: Profile) -> Iterator[Piece]:
+    """How far the hazard of a drug that lingers has faded since the last dose; nothing while it is given."""
     fading, last = profile.persistence, seen.days_since_last
     assert fading is not None
     if seen.ongoing is True or (seen.ongoing is None and last is not None and last < 0):
@@ -231,19 +272,28 @@ def findings(
     cause: str, case: Case, seen: Exposure, organ_class: str | None, profile: Profile, weights: Weights
 ) -> Iterator[Piece]:
     """Every finding that the profile knows a weight for, and that this event has."""
-    answers = {name: _ANSWER[found] for name, found in case.evidence.items() if found is not None}
-    answers["dechallenge"] = seen.dechallenge.value.lower()
-    answers["rechallenge"] = seen.rechallenge.value.lower()
+    answers = {name: answer_text(found) for name, found in case.evidence.items()}
+    answers["dechallenge"] = answer_text(seen.dechallenge)
+    answers["rechallenge"] = answer_text(seen.rechallenge)
     for rule in profile.evidence:
         if answers.get(rule.what) == rule.value and rule.applies(case.term, organ_class):
-            yield _weighed(cause, case, rule, profile, weights)
+            how = seen.inferred.get(rule.what) or case.inferred.get(rule.what, "")
+            yield weighed(cause, rule, profile, irreversible=weights.never_recovers(case.term), inferred=how)
 
 
-def _weighed(cause: str, case: Case, rule: EvidenceRule, profile: Profile, weights: Weights) -> Piece:
+def answer_text(found: bool | Challenge | None) -> str | None:
+    """A finding in the words of a profile's evidence rules; None where it is not known."""
+    if found is None or isinstance(found, Challenge):
+        return None if found is None else found.value.lower()
+    return "yes" if found else "no"
+
+
+def weighed(cause: str, rule: EvidenceRule, profile: Profile, *, irreversible: bool, inferred: str = "") -> Piece:
+    """The piece that *rule* makes of a finding it is about; *inferred*: by what of the record the finding was read."""
     factor, because = rule.factor, rule.because
-    irreversible = case.term.casefold() in {term.casefold() for term in weights.irreversible}
     if (rule.what, rule.value) == ("dechallenge", "negative") and irreversible:
         factor, because = 1.0, "irreversible, so no recovery on holding says nothing"
-    what = f"{rule.what.replace('_', ' ')} {rule.value}" + (f" ({because})" if because else "")
+    said = "; ".join(part for part in (f"inferred: {inferred}" if inferred else "", because) if part)
+    what = f"{rule.what.replace('_', ' ')} {rule.value}" + (f" ({said})" if said else "")
     proof = rule.proof or (rule.what, rule.value) == ("rechallenge", "positive")
     return Piece(cause, what, factor, profile.cite(rule.source), rule.tier, proof=proof, supports=factor > 1)

@@ -21,10 +21,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ctcae_v403 import dictionary
-from safety_monitor.attribution import evidence
+from safety_monitor.attribution import account, evidence
+from safety_monitor.attribution.account import RestsOn
 from safety_monitor.attribution.catalogue import Basis, Profile, Weights, weights
 from safety_monitor.attribution.catalogue import profile as shipped_profile
 from safety_monitor.attribution.evidence import Case, Challenge, Exposure, Piece
@@ -38,13 +39,20 @@ DISEASE, OTHER = "DISEASE", "OTHER"
 
 @dataclass(frozen=True)
 class Weighing:
-    """Shares (summing to 1) and levels by cause: component names as given, then DISEASE and OTHER."""
+    """Shares (summing to 1) and levels by cause: component names as given, then DISEASE and OTHER.
+
+    ``effects`` goes with ``pieces``: by how much the share of the leading cause is larger than it would be if the piece
+    were not known (None where the piece makes its cause impossible). ``rests_on``: what stands behind the expected
+    frequency of the leading cause.
+    """
 
     shares: dict[str, float]
     levels: dict[str, Level]
     leading: str
     rationale: str
     pieces: tuple[Piece, ...]
+    effects: tuple[float | None, ...]
+    rests_on: RestsOn
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class _Cause:
     basis: Basis
     exposure_known: bool
 
-    @property
+    @cached_property
     def hazard(self) -> float:
         return math.prod(piece.factor for piece in self.pieces)
 
@@ -67,14 +75,15 @@ def weigh(
     *,
     disease: str | None = None,
     profiles: Mapping[str, Profile] | None = None,
+    constants: Weights | None = None,
 ) -> Weighing:
     """Weigh *case* for every component, for the disease (a profile name) and for another cause.
 
     *profiles* are a trial's own, by name; they go before the shipped ones. A component whose profile is
-    missing gets a flat one and the rationale says so.
+    missing gets a flat one and the rationale says so. *constants* are others than those shipped.
     """
-    known, constants = profiles or {}, weights()
-    standard = _standard_term(case.term)
+    known, constants = profiles or {}, constants or weights()
+    standard = standard_term(case.term)
     organ_class = None if standard is None else standard.soc
     if standard is not None:
         case = replace(case, term=standard.name)  # profiles spell as the standard does
@@ -88,17 +97,42 @@ def weigh(
         names = ", ".join(cause.name for cause in causes)
         raise ValueError(f"causes to weigh: {names}: each needs a name of its own; rename the component")
     # sorted first, so that the order of components cannot change the last digit
-    total = math.fsum(sorted(cause.hazard for cause in causes))
+    total = sum(sorted(cause.hazard for cause in causes))
     shares = {cause.name: cause.hazard / total for cause in causes}
     levels = {cause.name: _level(cause, shares[cause.name], constants) for cause in causes}
-    leading = min(shares, key=lambda name: (-shares[name], name))
+    leading = min(causes, key=lambda cause: (-shares[cause.name], cause.name))
+    effects = [[_effect(piece, cause, leading, total) for piece in cause.pieces] for cause in causes]
+    told = [
+        (cause.name, levels[cause.name], shares[cause.name], cause.pieces, moved)
+        for cause, moved in zip(causes, effects, strict=True)
+    ]
+    found = account.rests_on(leading.basis, leading.pieces[0].tier)
+    remark = remark_on(organ_class is not None, all(cause.basis == "flat" for cause in causes))
+    rationale = account.paragraph(case.term, case.grade, remark, leading.name, found, told)
     pieces = tuple(piece for cause in causes for piece in cause.pieces)
-    rationale = _rationale(case, organ_class, causes, shares, levels, leading)
-    return Weighing(shares, levels, leading, rationale, pieces)
+    return Weighing(
+        shares, levels, leading.name, rationale, pieces, tuple(e for moved in effects for e in moved), found
+    )
+
+
+def remark_on(is_ctcae: bool, all_flat: bool) -> str:
+    """What the head of the rationale says of a term that little is known about."""
+    if not is_ctcae:
+        return account.NOT_CTCAE
+    return account.ALL_FLAT if all_flat else ""
+
+
+def _effect(piece: Piece, cause: _Cause, leading: _Cause, total: float) -> float | None:
+    """By how much the leading share is larger than without *piece*; None where it makes its cause impossible."""
+    if piece.factor == 0:
+        return None
+    without = cause.hazard / piece.factor * piece.neutral
+    rest = total - cause.hazard + without
+    return leading.hazard / total - (without if cause is leading else leading.hazard) / rest
 
 
 @lru_cache(maxsize=4096)
-def _standard_term(term: str) -> dictionary.Term | None:
+def standard_term(term: str) -> dictionary.Term | None:
     """The CTCAE term of that name, however spelt; None where CTCAE does not have it."""
     try:
         return dictionary.term(term)
@@ -108,11 +142,11 @@ def _standard_term(term: str) -> dictionary.Term | None:
 
 def disease_behind(components: Sequence[Component], profiles: Mapping[str, Profile]) -> str | None:
     """The disease of the patients that the components' figures rest on; None where no profile says it."""
-    used = (_find(part.profile, profiles) for part in components)
+    used = (find_profile(part.profile, profiles) for part in components)
     return next((profile.population for profile in used if profile and profile.population), None)
 
 
-def _find(name: str | None, profiles: Mapping[str, Profile]) -> Profile | None:
+def find_profile(name: str | None, profiles: Mapping[str, Profile]) -> Profile | None:
     return None if name is None else profiles.get(name) or shipped_profile(name)
 
 
@@ -120,19 +154,15 @@ def _component(
     case: Case, organ_class: str | None, part: Component, profiles: Mapping[str, Profile], constants: Weights
 ) -> _Cause:
     cause, seen = part.name, case.exposures.get(part.name, Exposure())
-    profile = _find(part.profile, profiles)
-    impossible = seen.impossible()
+    profile = find_profile(part.profile, profiles)
+    impossible = evidence.impossible(cause, seen)
     if impossible is not None:
-        if seen.exposed is False and seen.days_before_onset():
-            impossible += ", although days since exposure are given: please check"
-        return _Cause(cause, (Piece(cause, impossible, 0.0, "temporal sequence", "verified"),), "flat", True)
+        return _Cause(cause, (impossible,), "flat", True)
     chosen = profile or constants.unprofiled[part.kind.value]
     found = chosen.find(case.term, organ_class=organ_class, verbatim=case.verbatim)
     pieces = [evidence.incidence(cause, case, found.row, found.basis, chosen, constants)]
     if profile is None:
-        named = f"profile {part.profile!r} does not exist" if part.profile else "no profile configured"
-        what = f"{named}, flat figures used"
-        pieces.append(Piece(cause, what, 1.0, "no profile", "judgement", known=False))
+        pieces.append(evidence.no_profile(cause, part.profile))
     pieces += evidence.exposure(cause, seen, constants)
     pieces += evidence.site(cause, case, found.row, chosen)
     pieces += evidence.timing(cause, seen, part.kind, found.row, chosen, constants)
@@ -148,14 +178,12 @@ def _background(
     profiles: Mapping[str, Profile],
     constants: Weights,
 ) -> _Cause:
-    profile = _find(name, profiles)
+    profile = find_profile(name, profiles)
     chosen = profile or constants.unprofiled[ComponentKind.DRUG.value]
     found = chosen.find(case.term, organ_class=organ_class, verbatim=case.verbatim)
     pieces = [evidence.incidence(cause, case, found.row, found.basis, chosen, constants)]
     if profile is None:
-        named = f"profile {name!r} does not exist" if name else "no profile of the disease configured"
-        what = f"{named}, flat figures used"
-        pieces.append(Piece(cause, what, 1.0, "no profile", "judgement", known=False))
+        pieces.append(evidence.no_profile(cause, name, disease=True))
     pieces += evidence.findings(cause, case, Exposure(), organ_class, chosen, constants)
     return _Cause(cause, tuple(pieces), found.basis, True)
 
@@ -171,44 +199,3 @@ def _level(cause: _Cause, share: float, constants: Weights) -> Level:
         return Level.POSSIBLE
     proven = any(piece.proof for piece in cause.pieces)
     return Level.DEFINITE if proven and share >= cuts.definite else Level.PROBABLE
-
-
-def _rationale(
-    case: Case,
-    organ_class: str | None,
-    causes: Sequence[_Cause],
-    shares: Mapping[str, float],
-    levels: Mapping[str, Level],
-    leading: str,
-) -> str:
-    """One paragraph: the answer, then each cause from the likeliest with every piece, weight and source."""
-    grade = "grade not known" if case.grade is None else f"grade {case.grade}"
-    head = f"{case.term or 'Event without a term'} ({grade}): {leading} leads."
-    if organ_class is None:
-        head += " The term is not in CTCAE v4.03, so this rests on very little."
-    elif all(cause.basis == "flat" for cause in causes):
-        head += " No profile knows this term or its organ class, so this rests on very little."
-    told = [head]
-    for cause in sorted(causes, key=lambda cause: (-shares[cause.name], cause.name)):
-        first, *rest = cause.pieces
-        said = [_base(first)] + [f"{piece.what} ×{piece.factor:.3g} [{_source(piece)}]" for piece in rest]
-        name, share = cause.name, shares[cause.name]
-        told.append(f"{name} {levels[name].name}, share {_share(share)}: {'; '.join(said)}.")
-    pieces = (piece for cause in causes for piece in cause.pieces)
-    missing = [f"{piece.cause}: {piece.what}" for piece in pieces if not piece.known]
-    if missing:
-        told.append(f"Not known, so averaged or left neutral: {'; '.join(missing)}.")
-    return " ".join(" ".join(told).split())
-
-
-def _share(share: float) -> str:
-    """Three decimals; only the impossible reads 0."""
-    return "<0.001" if 0 < share < 0.0005 else f"{share:.3f}"
-
-
-def _base(piece: Piece) -> str:
-    return f"impossible, {piece.what}" if piece.factor == 0 else f"{piece.what} [{_source(piece)}]"
-
-
-def _source(piece: Piece) -> str:
-    return f"{piece.source}; {piece.tier}"
