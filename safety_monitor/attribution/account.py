@@ -49,8 +49,9 @@ def head(term: str, grade: int | None) -> str:
     return f"{term or 'Event without a term'} ({known}): "
 
 
-def leads(leading: str, level: Level, share: str) -> str:
-    return f"{leading} leads, {level.name}, share {share}."
+def leads(leading: str, level: Level) -> str:
+    """Up to the share."""
+    return f"{leading} leads, {level.name}, share "
 
 
 def rests_on(basis: str, tier: str) -> RestsOn:
@@ -68,8 +69,9 @@ def named(piece: Piece) -> str:
     return f"{piece.cause}, {piece.what} ("
 
 
-def cause_text(cause: str, level: Level, share: str) -> str:
-    return f" {cause} {level.name}, share {share}: "
+def cause_text(cause: str, level: Level) -> str:
+    """Up to the share."""
+    return f" {cause} {level.name}, share "
 
 
 def detail(piece: Piece, *, first: bool) -> str:
@@ -95,7 +97,7 @@ def paragraph(
     """*causes* as weighed: name, level, share, pieces and their effects (None where the cause is impossible)."""
     by_name = {name: (level, share) for name, level, share, *_ in causes}
     level, share = by_name[leading]
-    said = [head(term, grade), leads(leading, level, share_text(share)), remark, rests_on_text(found)]
+    said = [head(term, grade), leads(leading, level), share_text(share), ".", remark, rests_on_text(found)]
     effects = [(piece, effect) for *_, pieces, moved in causes for piece, effect in zip(pieces, moved, strict=True)]
     moving = sorted((pair for pair in effects if pair[1] is not None), key=lambda pair: -abs(pair[1] or 0))
     first = [
@@ -105,7 +107,7 @@ def paragraph(
     ]
     said += [MOVED + "; ".join(first) + "."] if first else [UNMOVED]
     for name, level, share, pieces, moved in sorted(causes, key=lambda cause: (-cause[2], cause[0])):
-        said.append(cause_text(name, level, share_text(share)))
+        said += [cause_text(name, level), share_text(share), ": "]
         for number, (piece, effect) in enumerate(zip(pieces, moved, strict=True)):
             said.append(detail(piece, first=number == 0))
             said.append("" if effect is None else effect_text(hundredths(effect)))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -189,12 +189,19 @@ class Profile(_Data):
                 raise ValueError(f"sites.{table}: the sites must be those of site_prior")
         return self
 
+    @cached_property
+    def _by_term(self) -> Mapping[str, Sequence[Row]]:
+        rows: dict[str, list[Row]] = {}
+        for row in self.terms:
+            rows.setdefault(row.term.casefold(), []).append(row)
+        return rows
+
     def find(self, term: str, *, organ_class: str | None, verbatim: str) -> Found:
         """The row for *term*: by reported words, else by term, else by organ class, else the flat row."""
         wanted, reported = term.casefold(), verbatim.casefold()
-        of_term = [row for row in self.terms if row.term.casefold() == wanted]
+        of_term = self._by_term.get(wanted, ())
         # A reported term outside CTCAE (no organ class) may still be one a row knows by its words.
-        worded = of_term if organ_class is not None else list(self.terms)
+        worded = of_term if organ_class is not None else self.terms
         for row in worded:
             if any(word.casefold() in reported for word in row.verbatim):
                 return Found(row, "term")

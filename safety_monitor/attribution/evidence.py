@@ -15,9 +15,10 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from safety_monitor.attribution.catalogue import Basis, EvidenceRule, Onset, Profile, Row, Tier, Weights
 from safety_monitor.vocabulary import ComponentKind
@@ -220,22 +221,45 @@ def window(
 ) -> Iterator[Piece]:
     """Onset density relative to an onset at any day of the horizon."""
     onset = onset_of(row, profile)
-    if onset is not None:
-        source, tier = "default window of the profile", "judgement"
-        if row.onset is not None:
-            source, tier = profile.cite(row.onset_source or row.source), row.onset_tier or row.tier
-        days, since = _clock(seen, kind, row)
-        if days:
-            # each session of a procedure is an exposure of its own; their hazards add
-            density = sum(onset.density(day) for day in days) * weights.horizon_days
-            factor = (1 - profile.outside_window) * density + profile.outside_window
-            day_text = " and ".join(f"{day:g}" for day in days)
-            if row.onset is None and row.frequency == "not_expected":
-                factor = min(1.0, factor)  # a default window may speak against a cause without mechanism only
-            what = f"onset {day_text} d after {since}, expected {onset.describe()}"
-            yield Piece(cause, what, factor, source, tier)
-        else:
-            yield Piece(cause, f"days since {since} not known", 1.0, source, tier, known=False)
+    if onset is None:
+        return
+    days, since = _clock(seen, kind, row)
+    words = window_words(onset, since, row, profile)
+    if days:
+        # each session of a procedure is an exposure of its own; their hazards add
+        density = sum(onset.density(day) for day in days) * weights.horizon_days
+        factor = (1 - profile.outside_window) * density + profile.outside_window
+        if row.onset is None and row.frequency == "not_expected":
+            factor = min(1.0, factor)  # a default window may speak against a cause without mechanism only
+        yield window_piece(cause, days, factor, words)
+    else:
+        yield unknown_day(cause, words)
+
+
+class WindowWords(NamedTuple):
+    """What is said of an onset window: counted from what, how wide, on whose authority."""
+
+    since: str
+    expected: str
+    source: str
+    tier: str
+
+
+def window_words(onset: Onset, since: str, row: Row, profile: Profile) -> WindowWords:
+    source, tier = "default window of the profile", "judgement"
+    if row.onset is not None:
+        source, tier = profile.cite(row.onset_source or row.source), row.onset_tier or row.tier
+    return WindowWords(since, onset.describe(), source, tier)
+
+
+def window_piece(cause: str, days: Sequence[float], factor: float, words: WindowWords) -> Piece:
+    day_text = " and ".join([f"{day:g}" for day in days])
+    what = f"onset {day_text} d after {words.since}, expected {words.expected}"
+    return Piece(cause, what, factor, words.source, words.tier)
+
+
+def unknown_day(cause: str, words: WindowWords) -> Piece:
+    return Piece(cause, f"days since {words.since} not known", 1.0, words.source, words.tier, known=False)
 
 
 def onset_of(row: Row, profile: Profile) -> Onset | None:
@@ -245,12 +269,18 @@ def onset_of(row: Row, profile: Profile) -> Onset | None:
 
 def _clock(seen: Exposure, kind: ComponentKind, row: Row) -> tuple[tuple[float, ...], str]:
     """The days that onset is counted from, and their name; no days where they are not known."""
+    name = clock_name(kind, row)
     if kind is ComponentKind.PROCEDURE:
-        return seen.days_before_onset(), "a session"
-    last = row.clock == "last"
-    day = seen.days_since_last if last else seen.days_since_first
-    name = "the last dose" if last else "the first dose"
+        return seen.days_before_onset(), name
+    day = seen.days_since_last if row.clock == "last" else seen.days_since_first
     return ((day,) if day is not None and day >= 0 else ()), name
+
+
+def clock_name(kind: ComponentKind, row: Row) -> str:
+    """What the days to onset are counted from."""
+    if kind is ComponentKind.PROCEDURE:
+        return "a session"
+    return "the last dose" if row.clock == "last" else "the first dose"
 
 
 def after_last(cause: str, seen: Exposure, profile: Profile) -> Iterator[Piece]:

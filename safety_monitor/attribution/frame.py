@@ -10,13 +10,14 @@ Columns are those of the ``attribute`` contract (docs/interface.md); null is unk
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute
 
 from safety_monitor.attribution import account, evidence
 from safety_monitor.attribution.catalogue import Found, Profile, Row, Weights, weights
@@ -37,7 +38,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: Rows weighed together: enough to hide the cost of a step, few enough to stay small in memory.
-_CHUNK, _CHUNK_WITH_WORDS = 200_000, 20_000
+_CHUNK, _CHUNK_WITH_WORDS = 200_000, 30_000
 #: A look-up table is used up to this many combinations, sorting beyond.
 _DENSE = 4_000_000
 
@@ -136,14 +137,20 @@ class _Cause:
     hazard: Floats = field(default_factory=lambda: np.empty(0))
 
 
-def _memo(size: int, columns: Sequence[tuple[Ints, int]], make: Callable[..., Piece | None], where: Bools | None) -> _Slot:
-    """The piece of every row, made once per combination of *columns* (codes and how many there are)."""
+def _memo(
+    size: int, columns: Sequence[tuple[Ints, int]], make: Callable[..., Piece | None], where: Bools, *, by_place: bool = False
+) -> _Slot:
+    """The piece of every row, made once per combination of *columns* (codes and how many there are).
+
+    *make* is given the codes, or the place of a row that has them.
+    """
     key = np.zeros(size, dtype=np.int64)
     domain = 1
     for codes, count in columns:
         key = key * max(count, 1) + codes
         domain *= max(count, 1)
-    wanted = key if where is None else key[where]
+    places_wanted = np.flatnonzero(where)
+    wanted = key[places_wanted]
     if domain <= _DENSE:
         seen = np.zeros(domain, dtype=np.int64)
         seen[wanted] = 1
@@ -152,22 +159,26 @@ def _memo(size: int, columns: Sequence[tuple[Ints, int]], make: Callable[..., Pi
         number = seen[wanted]
     else:
         distinct, number = np.unique(wanted, return_inverse=True)
-    parts, rest = [], distinct
-    for _, count in reversed(columns):
-        rest, code = np.divmod(rest, max(count, 1))
-        parts.append(code.tolist())
+    calls: Iterable[tuple[int, ...]]
+    if by_place:
+        example = np.zeros(len(distinct), dtype=np.int64)
+        example[number] = places_wanted
+        calls = ((place,) for place in example.tolist())
+    else:
+        parts, rest = [], distinct
+        for _, count in reversed(columns):
+            rest, code = np.divmod(rest, max(count, 1))
+            parts.append(code.tolist())
+        calls = zip(*reversed(parts), strict=True)
     pieces: list[Piece] = []
-    places = np.full(len(distinct) + 1, -1, dtype=np.int64)
-    for place, combination in enumerate(zip(*reversed(parts), strict=True)):
-        piece = make(*combination)
+    places = np.full(len(distinct), -1, dtype=np.int64)
+    for place, call in enumerate(calls):
+        piece = make(*call)
         if piece is not None:
             places[place] = len(pieces)
             pieces.append(piece)
     index = np.full(size, -1, dtype=np.int64)
-    if where is None:
-        index[:] = places[number]
-    else:
-        index[where] = places[number]
+    index[places_wanted] = places[number]
     return _Slot(pieces, index)
 
 
@@ -243,7 +254,7 @@ def _weigh_part(frame: pl.DataFrame, study: _Study, rationale: bool) -> pl.DataF
     answer["RESTS_ON"] = pl.Series(rests_on, dtype=pl.String)
     if rationale:
         told = _Words(events, causes, shares, levels, leading, total, rests_on)
-        answer["RATIONALE"] = pl.Series(told.paragraphs(), dtype=pl.String)
+        answer["RATIONALE"] = pl.Series(told.paragraphs())
     return pl.DataFrame(answer)
 
 
@@ -417,10 +428,6 @@ class _Events:
         constants = self.study.constants
         _, first, last, ongoing = seen
 
-        def window(row: int, f: int, n: int) -> Piece | None:
-            pieces = evidence.window(part.name, exposure(0, f, n, 0), part.kind, rows[row].row, profile, constants)
-            return next(pieces, None)
-
         if part.kind is ComponentKind.PROCEDURE:
             clocks = [first, last]
         else:  # one clock a row: the other day is not looked at
@@ -428,13 +435,29 @@ class _Events:
             clocks = [(np.where(by_last, 0, first[0]), first[1]), (np.where(by_last, last[0], 0), last[1])]
             days = [np.where(by_last, days[1], days[0])]
         has = np.array([evidence.onset_of(each.row, profile) is not None for each in rows], dtype=bool)[found] & where
-        factors = _window_factors(found, [each.row for each in rows], days, profile, constants)
-        slots = [
-            _Slot(
-                [], np.where(has, 0, -1), factors=np.where(has, factors, 1.0),
-                late=lambda: _memo(self.height, [(found, len(rows)), *clocks], window, has),
-            )
-        ]  # fmt: skip
+        factors = np.where(has, _window_factors(found, [each.row for each in rows], days, profile, constants), 1.0)
+
+        def late() -> _Slot:
+            """One piece per row of the profile, days and factor: as ``evidence.window`` has it."""
+            words = [
+                evidence.window_words(onset, evidence.clock_name(part.kind, each.row), each.row, profile)
+                if (onset := evidence.onset_of(each.row, profile))
+                else None
+                for each in rows
+            ]
+            chosen = [[day if day >= 0 else None for day in each.tolist()] for each in days]
+
+            def make(place: int) -> Piece | None:
+                said = words[found[place]]
+                assert said is not None  # where has
+                known = sorted({day for each in chosen if (day := each[place]) is not None})
+                if known:
+                    return evidence.window_piece(part.name, known, float(factors[place]), said)
+                return evidence.unknown_day(part.name, said)
+
+            return _memo(self.height, [(found, len(rows)), *clocks], make, has, by_place=True)
+
+        slots = [_Slot([], np.where(has, 0, -1), factors=factors, late=late)]
         if part.kind is ComponentKind.DRUG and profile.persistence is not None:
 
             def fading(n: int, o: int) -> Piece | None:
@@ -522,9 +545,10 @@ class _Words:
         self.slots = [[slot.made() for slot in cause.slots] for cause in causes]
         self.pool: list[str] = [""]
         self.effects = self._effects()
+        self.shown = self._phrases(account.share_text(n / 1000 if n >= 0 else 0.0001) for n in range(-1, 1001))
         self.signed = self._phrases([account.effect_text(n) for n in range(-100, 101)])
 
-    def _phrases(self, phrases: Sequence[str]) -> int:
+    def _phrases(self, phrases: Iterable[str]) -> int:
         """Where *phrases* begin in the pool."""
         start = len(self.pool)
         self.pool += phrases
@@ -546,46 +570,44 @@ class _Words:
             found.append(moved)
         return found
 
-    def paragraphs(self) -> list[str]:
-        columns = [self._head(), *self._moved(), *self._causes(), *self._missing()]
+    def paragraphs(self) -> pa.Array:
+        columns = [*self._head(), *self._moved(), *self._causes(), *self._missing()]
         matrix = np.stack(columns, axis=1, dtype=np.int32, casting="same_kind")
         present = matrix > 0
-        flat = np.array(self.pool, dtype=object)[matrix[present]].tolist()
-        ends = list(accumulate(present.sum(axis=1).tolist(), initial=0))
-        return ["".join(flat[a:b]) for a, b in pairwise(ends)]
+        phrases = pa.array(self.pool, pa.string()).take(pa.array(matrix[present]))
+        ends = np.concatenate([[0], np.cumsum(present.sum(axis=1))])
+        return pa.compute.binary_join(pa.ListArray.from_arrays(pa.array(ends, pa.int32()), phrases), "")
 
-    def _head(self) -> Ints:
-        """Term, grade, what leads, what it rests on: one phrase for each combination that occurs."""
-        events, names = self.events, [cause.name for cause in self.causes]
+    def _head(self) -> list[Ints]:
+        """Term and grade, what leads, what it rests on: each a phrase for every combination there may be."""
+        events, rows = self.events, np.arange(self.size)
+        grades = events.grade.values
+        heads = self._phrases([account.head(name, grade) for name, *_ in events.terms.values for grade in grades])
+        led = self.levels[self.leading, rows]
+        share = self._share_codes(self.shares[self.leading, rows])
+        leads = self._phrases([
+            account.leads(cause.name, level) for cause in self.causes for level in Level
+        ])  # fmt: skip
         flat = np.ones(self.size, dtype=bool)
         for cause in self.causes:
             flat &= np.array([found.basis == "flat" for found in cause.bases], dtype=bool)[cause.found] | cause.impossible
+        known = np.array([organ_class is not None for *_, organ_class in events.terms.values], dtype=bool)[events.terms.codes]
+        remarks = self._phrases([remark_on(is_ctcae, all_flat) for is_ctcae in (False, True) for all_flat in (False, True)])
         rests = _Codes.of(pl.Series(self.rests_on, dtype=pl.String))
-        led = self.levels[self.leading, np.arange(self.size)]
-        share = self._share_codes(self.shares[self.leading, np.arange(self.size)])
-        table = {
-            "term": events.terms.codes, "grade": events.grade.codes, "flat": flat, "lead": self.leading,
-            "level": led, "share": share, "rest": rests.codes,
-        }  # fmt: skip
-        keys = pl.DataFrame(table)
-        distinct = keys.unique(maintain_order=True).with_row_index("n")
-        phrases = []
-        for term, grade, is_flat, lead, level, thousandths, rest in distinct.select(list(table)).iter_rows():
-            name, _, organ_class = events.terms.values[term]
-            phrases.append(
-                account.head(name, events.grade.values[grade])
-                + account.leads(names[lead], Level(level), _share_of(thousandths))
-                + remark_on(organ_class is not None, is_flat)
-                + account.rests_on_text(rests.values[rest])
-            )
-        start = self._phrases(phrases)
-        codes = keys.join(distinct, on=list(table), how="left", maintain_order="left")["n"].to_numpy()
-        return codes.astype(np.int64) + start
+        bases = self._phrases([account.rests_on_text(found) for found in rests.values])
+        return [
+            heads + events.terms.codes * len(grades) + events.grade.codes,
+            leads + self.leading * len(Level) + led - 1,
+            share,
+            np.full(self.size, self._phrases(["."])),
+            remarks + known * 2 + flat,
+            bases + rests.codes,
+        ]
 
-    @staticmethod
-    def _share_codes(share: Floats) -> Ints:
-        """Thousandths, and -1 for what is smaller than half a one without being zero."""
-        return np.where((share > 0) & (share < 0.0005), -1, np.rint(share * 1000).astype(np.int64))
+    def _share_codes(self, share: Floats) -> Ints:
+        """Thousandths, after the one phrase for what is smaller than half of one without being zero."""
+        tiny = (share > 0) & (share < 0.0005)
+        return self.shown + np.where(tiny, 0, np.rint(share * 1000).astype(np.int64) + 1)
 
     def _moved(self) -> list[Ints]:
         """The three pieces of the largest effect, the first of equals before."""
@@ -621,15 +643,11 @@ class _Words:
     def _causes(self) -> list[Ints]:
         """Every cause from the likeliest, each with all its pieces."""
         names = [cause.name for cause in self.causes]
-        stop = self._phrases(["."])
+        stop, colon = self._phrases(["."]), np.full(self.size, self._phrases([": "]))
         blocks: list[list[Ints]] = []
         for number, (cause, moved) in enumerate(zip(self.causes, self.effects, strict=True)):
-            heads = self._phrases([
-                account.cause_text(cause.name, level, _share_of(thousandths))
-                for level in Level for thousandths in range(-1, 1001)
-            ])  # fmt: skip
-            share = self._share_codes(self.shares[number])
-            block = [heads + (self.levels[number] - 1) * 1002 + share + 1]
+            heads = self._phrases([account.cause_text(cause.name, level) for level in Level])
+            block = [heads + self.levels[number] - 1, self._share_codes(self.shares[number]), colon]
             for place, (slot, effect) in enumerate(zip(self.slots[number], moved, strict=True)):
                 start = self._phrases([account.detail(piece, first=place == 0) for piece in slot.pieces])
                 there = slot.index >= 0
@@ -659,8 +677,3 @@ class _Words:
                 found.append(np.where(there, slot.index + start, 0))
                 any_yet |= there
         return [*found, np.where(any_yet, stop, 0)]
-
-
-def _share_of(thousandths: int) -> str:
-    return account.share_text(0.0001) if thousandths < 0 else account.share_text(thousandths / 1000)
-

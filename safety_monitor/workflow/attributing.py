@@ -10,22 +10,20 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from safety_monitor.attribution import (
-    DISEASE,
-    OTHER,
-    Case,
-    Challenge,
-    Exposure,
-    Profile,
-    disease_behind,
-    profile,
-    weigh,
-)
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from safety_monitor.attribution import DISEASE, OTHER, Challenge, Profile, disease_behind, profile, weigh_frame
 from safety_monitor.intake import content_of
 from safety_monitor.records import Rejection
 from safety_monitor.study import Component
@@ -43,6 +41,10 @@ _EVIDENCE = (
     "OTHER_CAUSE",
 )
 _YES_NO = {"Y": True, "N": False, "U": None}
+#: The row numbers, beside the columns of the file.
+_ROW = "#"
+#: Below this many rows a second process starts later than the first one is done.
+_ROWS_PER_PROCESS = 20_000
 _SITES = ("LUNG", "LIVER", "ADRENAL", "BONE", "NODE", "OTHER")
 _MODALITIES = ("MWA", "RFA", "CRYO")
 
@@ -120,23 +122,28 @@ def attribute_file(
     *components* are the study's; None takes those that the header has columns for. *profiles* are a trial's
     own attribution profiles by name. AttributionFileError where the file itself cannot be used.
     """
-    header, rows = _read(src)
-    parts = components_of(header) if components is None else tuple(components)
+    table, ragged = _read(src)
+    parts = components_of(table.columns) if components is None else tuple(components)
     findings = _finding_columns(parts, disease, profiles or {})
-    written, rejections, n_read = [_output_header(parts)], [], 0
-    for number, cells in enumerate(rows, start=1):
-        n_read += 1
-        fields = _Fields(src.name, number, dict(zip(header, cells, strict=False)))
-        if len(cells) != len(header):
-            why = f"the row has {len(cells)} cells, the header {len(header)}"
-            fields.reject("(row)", why, "quote cells that contain commas or line breaks")
-        case = _case(fields, parts, findings)
-        if fields.faults:
-            rejections += fields.faults
-        else:
-            written.append(_answer(case, parts, disease, profiles))
-    _write(out, written)
-    return Attributed(n_read, len(written) - 1, tuple(rejections))
+    rejections = [*ragged, *_faults(src.name, table, parts, findings)]
+    at_fault = {rejection.row for rejection in rejections}
+    good = table.filter(~pl.col(_ROW).is_in(list(at_fault))) if at_fault else table
+    weighed = _weigh_all(good.with_columns(pl.col("CASEID").str.strip_chars()), parts, disease, profiles)
+    _write(out, weighed.select(_output_columns(parts)))
+    return Attributed(table.height + len(ragged), weighed.height, tuple(sorted(rejections, key=lambda rejection: rejection.row)))
+
+
+def _weigh_all(
+    table: pl.DataFrame, parts: Sequence[Component], disease: str | None, profiles: Mapping[str, Profile] | None
+) -> pl.DataFrame:
+    """``weigh_frame`` with rationale, on all processors where the file is long enough to pay for starting them."""
+    workers = min(len(os.sched_getaffinity(0)), table.height // _ROWS_PER_PROCESS)
+    if workers < 2:
+        return weigh_frame(table, parts, disease=disease, profiles=profiles, rationale=True)
+    slices = [table.slice(start, _ROWS_PER_PROCESS) for start in range(0, table.height, _ROWS_PER_PROCESS)]
+    weigh_one = partial(weigh_frame, components=parts, disease=disease, profiles=profiles, rationale=True)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return pl.concat(pool.map(weigh_one, slices))
 
 
 def components_of(header: Iterable[str]) -> tuple[Component, ...]:
@@ -171,33 +178,51 @@ def _finding_columns(
     return tuple(names)
 
 
-def _case(fields: _Fields, parts: Sequence[Component], findings: Sequence[str]) -> Case:
-    verbatim = fields.text("AETERM")
-    term = fields.text("AEDECOD") or verbatim
-    if not term:
-        fields.reject("AEDECOD", "no term and no verbatim text", "give the CTCAE v4.03 term, or AETERM")
-    return Case(
-        case_id=fields.needed("CASEID", "give every event its own identifier"),
-        term=term,
-        verbatim=verbatim,
-        grade=fields.read("AETOXGR", _grade, "write a CTCAE grade 1 to 5, or leave it empty if unknown"),
-        exposures={part.name: _exposure(fields, part.name.upper()) for part in parts},
-        evidence={column.lower(): fields.yes_no(column) for column in findings},
-        ablation_site=fields.one_of("ABLATION_SITE", _SITES),
-        ablation_modality=fields.one_of("ABLATION_MODALITY", _MODALITIES),
-        pd1_drug=fields.text("PD1_DRUG") or None,
-    )
+def _faults(
+    file: str, table: pl.DataFrame, parts: Sequence[Component], findings: Sequence[str]
+) -> Iterator[Rejection]:
+    """Every fault of every row. A column's distinct values are looked at first: few rows are read cell by cell."""
+    suspect = pl.lit(value=False)
+    blank = {name: pl.col(name).str.strip_chars() == "" for name in table.columns if name != _ROW}
+    suspect |= blank["CASEID"] | (blank["AEDECOD"] & blank.get("AETERM", pl.lit(value=True)))
+    for name, read in _readers(parts, findings).items():
+        if name not in table.columns:
+            continue
+        distinct = table[name].unique()
+        unreadable = [value for value in distinct if not _is_readable(read, name, value)]
+        if unreadable:
+            suspect |= pl.col(name).is_in(unreadable)
+    for row in table.filter(suspect).iter_rows(named=True):
+        fields = _Fields(file, row.pop(_ROW), row)
+        fields.needed("CASEID", "give every event its own identifier")
+        if not (fields.text("AEDECOD") or fields.text("AETERM")):
+            fields.reject("AEDECOD", "no term and no verbatim text", "give the CTCAE v4.03 term, or AETERM")
+        for name, read in _readers(parts, findings).items():
+            read(fields, name)
+        yield from fields.faults
 
 
-def _exposure(fields: _Fields, name: str) -> Exposure:
-    return Exposure(
-        exposed=fields.yes_no(f"{name}_EXPOSED"),
-        days_since_first=fields.days(f"{name}_DAYS_SINCE_FIRST"),
-        days_since_last=fields.days(f"{name}_DAYS_SINCE_LAST"),
-        ongoing=fields.yes_no(f"{name}_ONGOING"),
-        dechallenge=fields.challenge(f"{name}_DECHALLENGE"),
-        rechallenge=fields.challenge(f"{name}_RECHALLENGE"),
-    )
+def _is_readable(read: Callable[[_Fields, str], object], name: str, value: str) -> bool:
+    alone = _Fields("", 0, {name: value})
+    read(alone, name)
+    return not alone.faults
+
+
+def _readers(parts: Sequence[Component], findings: Sequence[str]) -> dict[str, Callable[[_Fields, str], object]]:
+    """How each column is read, in the order in which faults are told."""
+    wanted: dict[str, Callable[[_Fields, str], object]] = {
+        "AETOXGR": lambda fields, name: fields.read(
+            name, _grade, "write a CTCAE grade 1 to 5, or leave it empty if unknown"
+        )
+    }
+    for part in parts:
+        for suffix in _EXPOSURE:
+            kind = "days" if "DAYS" in suffix else "challenge" if "CHALLENGE" in suffix else "yes_no"
+            wanted[f"{part.name.upper()}_{suffix}"] = getattr(_Fields, kind)
+    wanted |= dict.fromkeys(findings, _Fields.yes_no)
+    wanted["ABLATION_SITE"] = lambda fields, name: fields.one_of(name, _SITES)
+    wanted["ABLATION_MODALITY"] = lambda fields, name: fields.one_of(name, _MODALITIES)
+    return wanted
 
 
 def _finite(text: str) -> float:
@@ -214,43 +239,54 @@ def _grade(text: str) -> int:
     return int(number)
 
 
-def _output_header(parts: Sequence[Component]) -> list[str]:
+def _output_columns(parts: Sequence[Component]) -> list[str]:
     columns = ["CASEID"]
     for name in (*(part.name.upper() for part in parts), DISEASE, OTHER):
         columns += [f"{name}_LEVEL", f"{name}_SHARE"]
     return [*columns, "LEADING", "RATIONALE"]
 
 
-def _answer(
-    case: Case, parts: Sequence[Component], disease: str | None, profiles: Mapping[str, Profile] | None
-) -> list[str]:
-    weighing = weigh(case, parts, disease=disease, profiles=profiles)
-    cells = [case.case_id]
-    for name in (*(part.name for part in parts), DISEASE, OTHER):
-        # in full precision: the shares of a row sum to 1, and only the impossible reads 0
-        cells += [weighing.levels[name].name, repr(weighing.shares[name])]
-    return [*cells, weighing.leading.upper(), weighing.rationale]
-
-
-def _read(src: Path) -> tuple[list[str], list[list[str]]]:
+def _read(src: Path) -> tuple[pl.DataFrame, list[Rejection]]:
+    """The file as text with its row numbers, and the rows whose width is wrong."""
+    content = content_of(src).removeprefix("\ufeff".encode())
     try:
-        text = content_of(src).decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AttributionFileError(f"{src}: not UTF-8 text ({error.reason}); save it as CSV UTF-8") from None
-    header = [name.strip().upper() for name in rows[0]] if rows else []
+    raw = next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
+    header = [name.strip().upper() for name in raw]
     missing = [name for name in _REQUIRED if name not in header]
     if missing:
         raise AttributionFileError(f"{src}: column {' and '.join(missing)} missing from the header; add it")
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:
         raise AttributionFileError(f"{src}: column {' and '.join(repeated)} appears twice; keep one")
-    return header, rows[1:]
+    ragged: list[Rejection] = []
+
+    def refuse(row: arrow_csv.InvalidRow) -> str:
+        why = f"the row has {row.actual_columns} cells, the header {row.expected_columns}"
+        remedy = "quote cells that contain commas or line breaks"
+        ragged.append(Rejection(src.name, row.number - 1, "(row)", row.text or "", why, remedy))
+        return "skip"
+
+    try:
+        found = arrow_csv.read_csv(
+            pa.BufferReader(content),
+            read_options=arrow_csv.ReadOptions(use_threads=False),  # only then rows have numbers
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(raw, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid as error:
+        raise AttributionFileError(f"{src}: not a CSV file that can be read: {error}; export it again") from None
+    wrong = {rejection.row for rejection in ragged}
+    numbers = [row for row in range(1, found.num_rows + len(ragged) + 1) if row not in wrong]
+    named = found.rename_columns([name or f"({place})" for place, name in enumerate(header, start=1)])
+    return pl.DataFrame(named).with_columns(pl.Series(_ROW, numbers, dtype=pl.Int64)), ragged
 
 
-def _write(out: Path, rows: Iterable[Sequence[str]]) -> None:
+def _write(out: Path, answer: pl.DataFrame) -> None:
     """Whole or not at all: written beside *out*, then moved over it."""
     part = out.with_name(f"{out.name}.part")
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(rows)
+    # shares in full precision: those of a row sum to 1, and only the impossible reads 0
+    answer.write_csv(part)
     part.replace(out)
