@@ -123,6 +123,31 @@ class Persistence(_Data):
         return max(self.floor, math.exp2(-beyond / self.half_life_days))
 
 
+class Challenge(_Data):
+    """How stopping a component and giving it again is read from the record of doses and the course of the event.
+
+    Days: an event that became better within ``recovers_within_days`` of holding speaks for the component, one that is no
+    better ``fails_after_days`` after it against it; the same event within ``recurs_within_days`` of a restart (or of the
+    next session) speaks for it. Absent: never read. ``interval_days``: usual days between doses that are not daily.
+    """
+
+    recovers_within_days: int | None = Field(default=None, gt=0)
+    fails_after_days: int | None = Field(default=None, gt=0)
+    recurs_within_days: int | None = Field(default=None, gt=0)
+    interval_days: int = Field(default=1, gt=0)
+    source: str
+    tier: Tier
+
+
+class Drug(_Data):
+    """One substance of a class: names it is recorded under, terminal half-life in days (lowest and highest published)."""
+
+    aliases: tuple[str, ...] = ()
+    half_life_days: tuple[float, float] | None = None
+    source: str
+    tier: Tier
+
+
 class EvidenceRule(_Data):
     """What one finding does to the odds of this cause; ``proof`` allows Definite.
 
@@ -169,6 +194,8 @@ class Profile(_Data):
     outside_window: float = Field(gt=0, lt=1)
     onset: Onset | None = None
     persistence: Persistence | None = None
+    challenge: Challenge | None = None
+    drugs: dict[str, Drug] = Field(default_factory=dict)
     sources: dict[str, str] = Field(default_factory=dict)
     sites: dict[str, dict[str, float]] = Field(default_factory=dict)
     site_prior: dict[str, float] = Field(default_factory=dict)
@@ -214,6 +241,14 @@ class Profile(_Data):
             if organ_class is not None and row.organ_class == organ_class:
                 return Found(row, "class")
         return Found(self.flat, "flat")
+
+    def substance(self, name: str | None) -> str | None:
+        """The key of ``drugs`` that *name* (as recorded, any salt, language or code) stands for; else *name* itself."""
+        upper = (name or "").strip().upper()
+        for key, drug in self.drugs.items():
+            if any(word.upper() in upper for word in (key, *drug.aliases)):
+                return key
+        return upper or None
 
     def average_over_sites(self, table: str) -> float:
         """Odds where the site is not known: those of each site by how often it is treated."""

@@ -22,7 +22,10 @@ Coder = Callable[[str | None, str], tuple[str, str, int] | None]
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One administration or procedure, and the study component it belongs to (None: to none)."""
+    """One administration or procedure, and the study component it belongs to (None: to none).
+
+    ``end_is_stated``: the record itself says when it ended; a blank end stands for the start.
+    """
 
     usubjid: str
     domain: str
@@ -35,6 +38,7 @@ class Exposure:
     location: str | None
     start_on: date | None
     end_on: date | None
+    end_is_stated: bool = True
 
 
 def day(text: str | None) -> date | None:
@@ -66,6 +70,7 @@ def _exposure(domain: str, kind: ComponentKind, row: Row, settings: StudySetting
         location=row.get(f"{domain}LOC"),
         start_on=start,
         end_on=day(row.get(f"{domain}ENDTC")) or start,
+        end_is_stated=bool(row.get(f"{domain}ENDTC")),
     )
 
 

@@ -45,6 +45,14 @@ def people_of(subjects: Sequence[Subject], ablations: Mapping[str, Sequence[date
     )  # fmt: skip
 
 
+def hbv_rises(
+    graded: pl.DataFrame, subjects: Sequence[Subject], ablations: Mapping[str, Sequence[date]]
+) -> list[tuple[str, date]]:
+    """(subject, day) of every rise of HBV DNA."""
+    found = hbv_flare(measurements(graded), people_of([subject for subject in subjects if subject.treated], ablations))
+    return list(found.select("usubjid", "on").unique().sort("usubjid", "on").iter_rows())
+
+
 def of_liver(
     graded: pl.DataFrame, subjects: Sequence[Subject], ablations: Mapping[str, Sequence[date]], settings: StudySettings
 ) -> list[Query]:

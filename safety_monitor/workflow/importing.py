@@ -23,10 +23,11 @@ from safety_monitor import intake, store
 from safety_monitor.alerts import routing
 from safety_monitor.attribution import DISEASE, OTHER, profile, weigh
 from safety_monitor.attribution.history import case_of
+from safety_monitor.attribution.record import LOOKED_AT, SubjectRecord, subject_records
 from safety_monitor.config import Config
 from safety_monitor.intake import SourceTable, UnreadableFile
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Rejection, Subject
-from safety_monitor.rules import assembly, normalise, reconciliation, stopping
+from safety_monitor.rules import assembly, liver_questions, normalise, reconciliation, stopping
 from safety_monitor.rules.assessment import assess
 from safety_monitor.rules.escalation import AlertDecision, EventState, decide_alerts, decide_refused
 from safety_monitor.rules.normalise import Row, SourceRecord
@@ -234,9 +235,6 @@ def _decide_and_apply(
     subjects = assembly.subjects(rows["DM"], given, settings)
     event_store.put_subjects(session, settings.id, subjects)
     current = assembly.events(rows["AE"], rows["SUPPAE"], settings, code_to_ctcae)
-    by_subject: dict[str, list[assembly.Exposure]] = {}
-    for exposure in given:
-        by_subject.setdefault(exposure.usubjid, []).append(exposure)
     known = {subject.usubjid: subject for subject in subjects}
     stored = event_store.stored_events(session, settings.id)
     reports = reported_episodes(current)
@@ -250,6 +248,9 @@ def _decide_and_apply(
     wording = official.load(config.official_wording)
     dispositions = last_dispositions(sources.domain_frame(session, settings.id, "DS"))
     results = results_of_events(graded, current) if settings.terminology == "ctcae" else {}
+    rises = liver_questions.hbv_rises(graded, subjects, assembly.procedures(given))
+    further = {name: sources.domain_rows(session, settings.id, name) for name in LOOKED_AT if name in imported}
+    on_record = subject_records(given, current, results, further, rises)
     around = reconciliation.surroundings(reports, current, dispositions, results, wording)
     asked = reconciliation.of_dataset({name for row in rows["AE"] for name, value in row.items() if value}, settings)
     owed: list[routing.Owed] = []
@@ -261,7 +262,7 @@ def _decide_and_apply(
         questions = of_event(event, subject, settings, around[event.key])
         asked += questions
         assessment = assessed[event.key] = assess(event, subject, settings, questions)
-        held = opinions_on(event, by_subject.get(event.usubjid, ()), settings, imported)
+        held = opinions_on(event, on_record.get(event.usubjid, SubjectRecord()), settings, imported)
         assessments.append((event_id, assessment, before))
         opinions += [(event_id, opinion, before) for opinion in held]
         if before is None:
@@ -316,7 +317,7 @@ def code_to_ctcae(aedecod: str | None, aeterm: str) -> tuple[str, str, int] | No
 
 
 def opinions_on(
-    event: AdverseEvent, given: Sequence[assembly.Exposure], settings: StudySettings, imported: Collection[str]
+    event: AdverseEvent, record: SubjectRecord, settings: StudySettings, imported: Collection[str]
 ) -> list[ComponentOpinion]:
     """The investigator's opinion per component as reported, and the system's on every cause."""
     found = [
@@ -325,7 +326,7 @@ def opinions_on(
     ]
     if not settings.components:
         return found
-    weighing = weigh(case_of(event, given, settings, imported), settings.components, disease=settings.disease)
+    weighing = weigh(case_of(event, record, settings, imported), settings.components, disease=settings.disease)
     for cause, share in weighing.shares.items():
         name = cause.lower() if cause in (DISEASE, OTHER) else cause
         rationale = weighing.rationale if cause == weighing.leading else ""

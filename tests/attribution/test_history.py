@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from safety_monitor.attribution.evidence import Case
 from safety_monitor.attribution.history import case_of
+from safety_monitor.attribution.record import SubjectRecord
 from safety_monitor.records import AdverseEvent
 from safety_monitor.rules.assembly import Exposure
 from safety_monitor.study import StudySettings
@@ -26,8 +27,8 @@ BOTH = ("EX", "PR")
 
 
 def dose(start: str | None, end: str | None = None) -> Exposure:
-    days = [date.fromisoformat(day) if day else None for day in (start, end or start)]
-    return Exposure("1", "EX", 1, "sintilimab ", "pd1", 200.0, "mg", "Q3W", None, *days)
+    first, last = (date.fromisoformat(day) if day else None for day in (start, end or start))
+    return Exposure("1", "EX", 1, "sintilimab ", "pd1", 200.0, "mg", "Q3W", None, first, last)
 
 
 def session(day: str, location: str | None = "LUNG", treatment: str = "MICROWAVE ABLATION") -> Exposure:
@@ -39,7 +40,7 @@ def seen(start: str | None, *given_: Exposure, imported: tuple[str, ...] = BOTH,
     event = AdverseEvent.model_validate(
         {"study_id": "S", "usubjid": "1", "aeseq": 3, "aeterm": "rash", "aestdtc": start, **fields}
     )
-    return case_of(event, given_, STUDY, imported)
+    return case_of(event, SubjectRecord(given=given_), STUDY, imported)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from safety_monitor.attribution import Case, Challenge, Exposure, Level, Weighing, disease_behind, weigh
@@ -28,12 +30,12 @@ def session(day: float, *, last: float | None = None) -> Exposure:
     )
 
 
-def on(day: float, *, last: float = 0, **known: Challenge) -> Exposure:
+def on(day: float, *, last: float = 0, **known: Any) -> Exposure:
     """A drug begun *day* days before onset and still being taken."""
     return Exposure(exposed=True, days_since_first=day, days_since_last=last, ongoing=True, **known)
 
 
-def off(day: float, last: float, **known: Challenge) -> Exposure:
+def off(day: float, last: float, **known: Any) -> Exposure:
     """A drug begun *day* days before onset, last taken *last* days before it."""
     return Exposure(exposed=True, days_since_first=day, days_since_last=last, ongoing=False, **known)
 

@@ -14,15 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety_monitor import intake
+from safety_monitor.attribution.record import subject_records
 from safety_monitor.config import load_study
 from safety_monitor.records import AdverseEvent, ComponentOpinion, PartialDate, Snapshot, Subject
 from safety_monitor.rules import assembly, normalise
 from safety_monitor.rules.assembly import Exposure
 from safety_monitor.rules.assessment import assess
+from safety_monitor.rules.liver_questions import hbv_rises
 from safety_monitor.study import StudySettings
 from safety_monitor.version import VERSIONS
 from safety_monitor.workflow.freezing import AssessedEvent, Collected, freeze
 from safety_monitor.workflow.importing import code_to_ctcae, opinions_on
+from safety_monitor.workflow.laboratory import graded_results, results_of_events
 
 STUDY = StudySettings.of({"study": {"id": "S"}, "components": [{"name": "pd1", "relatedness": "RELPD1"}], "related": ["Y"]})
 DAY = date(2025, 3, 1)
@@ -198,10 +201,13 @@ def straight(folder: Path) -> Snapshot:
     known = {subject.usubjid: subject for subject in subjects}
     domains = {name: pl.DataFrame(rows[name], infer_schema_length=None) for name in ("DS", "LB")}
     reported = assembly.events(rows["AE"], rows["SUPPAE"], study, code_to_ctcae)
+    graded = graded_results(domains, subjects, study)
+    results = results_of_events(graded, reported) if study.terminology == "ctcae" else {}
+    rises = hbv_rises(graded, subjects, assembly.procedures(given_))
+    on_record = subject_records(given_, reported, results, {"DS": rows["DS"]}, rises)
     events = []
     for found in reported:
-        own = [exposure for exposure in given_ if exposure.usubjid == found.usubjid]
-        opinions = opinions_on(found, own, study, rows.keys())
+        opinions = opinions_on(found, on_record[found.usubjid], study, rows.keys())
         events.append(AssessedEvent(found, assess(found, known.get(found.usubjid), study), opinions))
     return freeze(Collected(study, subjects, events, given_, domains), None, VERSIONS)
 
