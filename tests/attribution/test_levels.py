@@ -53,7 +53,7 @@ def test_a_flat_figure_alone_is_possible_at_most(
     excluded = {"progression_confirmed": False, "other_cause": False, "infection_confirmed": False}
     exposures = {"bare": given(dechallenge, rechallenge)}
     weighing = weigh(
-            Case("1", "Myositis", exposures=exposures, evidence=excluded), [BARE], disease="hcc"
+            Case("1", "Breast pain", exposures=exposures, evidence=excluded), [BARE], disease="hcc"
         )
     assert weighing.shares["bare"] > 0.6
     assert weighing.levels["bare"] is level
