@@ -62,6 +62,7 @@ class Permissions(Settings):
 
     decide_case: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR)
     answer_query: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.DATA_MANAGER)
+    assess_causality: tuple[Role, ...] = (Role.SPONSOR_REVIEWER, Role.MEDICAL_MONITOR)
     close_query: tuple[Role, ...] = (Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.DATA_MANAGER)
 
 

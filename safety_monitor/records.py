@@ -210,13 +210,16 @@ class Query(SQLModel):
 
 
 class ComponentOpinion(SQLModel):
-    """One opinion on one cause of one event; ``author`` is ``investigator`` or ``system``."""
+    """One opinion on one cause of one event; ``author`` is ``investigator`` (as reported), ``system`` or
+    ``sponsor_reviewer`` (the person is ``given_by``). ``rationale``: the reason.
+    """
 
     component: str
     author: str
     level: str | None = None
     share: float | None = None
     rationale: str = ""
+    given_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,15 @@ class EpisodeRules(Settings):
     draft_from: int = Field(default=3, ge=1, le=4)
 
 
+class CausalityRules(Settings):
+    """When opinions on causality are asked about. Two levels: the distance at which related and not related stop being
+    neighbours. Grade 3: below it, and not serious, the questions would outnumber their use.
+    """
+
+    query_distance: int = Field(default=2, ge=1, le=4)
+    query_from_grade: int = Field(default=3, ge=1, le=5)
+
+
 class StudySettings(Settings):
     """Everything configured about one study. What is not configured is reported as "not configured"."""
 
@@ -139,6 +148,7 @@ class StudySettings(Settings):
     components: tuple[Component, ...] = ()
     disease: str | None = None
     episodes: EpisodeRules = EpisodeRules()
+    causality: CausalityRules = CausalityRules()
     lab_policy: str | dict[str, str] = "standard"
     stopping: tuple[StoppingRule, ...] = ()
     accrual: Accrual = Accrual()

@@ -22,7 +22,8 @@ from safety_monitor.cli.terminal import (
     print_table,
     stdout,
 )
-from safety_monitor.vocabulary import CaseState, QueryState, Role
+from safety_monitor.rules.causality import ReportedCausality
+from safety_monitor.vocabulary import CaseState, Level, QueryState, Role
 
 case = typer.Typer(help="Cases: laboratory results that no report explains.", no_args_is_help=True)
 queries = typer.Typer(help="Questions to whoever can correct the data.", no_args_is_help=True)
@@ -74,8 +75,17 @@ def list_cases(
 
 
 @case.command("show")
-def show_case(episode_id: EpisodeId, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """One case: the course of its results, the reports of its subject, and what is asked."""
+def show_case(
+    which: Annotated[str, typer.Argument(metavar="CASE", help="Number of a case, or USUBJID/AESEQ of an event.")],
+    study: StudyId = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """One case: the course of its results, the reports of its subject, and what is asked; or the opinions on one event."""
+    if not which.isdigit():
+        _show_event(which, study, config, as_json)
+        return
+    episode_id = int(which)
     from safety_monitor import store
     from safety_monitor.store import episodes, events
     from safety_monitor.store import queries as query_store
@@ -107,6 +117,98 @@ def show_case(episode_id: EpisodeId, config: ConfigPath = DEFAULT_CONFIG, as_jso
     print_table(("changed on", "grade"), row.changes)
     stdout.print()
     print_table(("AESEQ", "reported", "grade", "start", "end"), [list(each.values()) for each in told])
+    for query in asked:
+        stdout.print(f"Question {query.id} ({query.state.value}): {query.query.text}", markup=False)
+
+
+@case.command("assess")
+def assess_case(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="USUBJID/AESEQ of the event.")],
+    component: Annotated[str, typer.Option("--component", help="Component of the study.")],
+    level: Annotated[str, typer.Option("--level", help="unrelated, unlikely, possible, probable or definite.")],
+    reason: Reason,
+    actor: ActingPerson,
+    study: StudyId = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Records a sponsor reviewer's opinion on one component beside the investigator's; says what counts for reporting."""
+    from safety_monitor.workflow.deciding import assess_causality
+    from safety_monitor.workflow.studies import resolve
+
+    if level.upper() not in Level.__members__:
+        raise Refusal(f"--level {level!r} is none; use one of {', '.join(each.name.lower() for each in Level)}.")
+    settings, engine = opened(config)
+    counted = assess_causality(
+        engine, settings, _event_key(event), component, Level[level.upper()], study_id=resolve(engine, study), actor=actor,
+        reason=reason, at=now(),
+    )  # fmt: skip
+    if as_json:
+        print_json({"event": event, "component": component, "related": counted.related, "decided_by": counted.decided_by,
+                    "why": counted.why})  # fmt: skip
+        return
+    stdout.print(f"{event}, {component}: recorded. {_counted(counted)}", markup=False)
+
+
+def _event_key(text: str) -> tuple[str, int]:
+    usubjid, slash, aeseq = text.rpartition("/")
+    if not slash or not aeseq.isdigit():
+        raise Refusal(f"{text!r} names no event; write USUBJID/AESEQ, for example HCC-ALP-01-01-001/3.")
+    return usubjid, int(aeseq)
+
+
+def _counted(counted: ReportedCausality) -> str:
+    answer = "not known, treated as related" if counted.related is None else "related" if counted.related else "not related"
+    return f"For expedited reporting: {answer}, by {counted.decided_by} ({counted.why})."
+
+
+def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> None:
+    """The opinions on one event, side by side."""
+    from safety_monitor import store
+    from safety_monitor.rules.causality import causality_for_reporting
+    from safety_monitor.store import events
+    from safety_monitor.store import queries as query_store
+    from safety_monitor.store.studies import settings_of
+    from safety_monitor.workflow.studies import resolve
+
+    _, engine = opened(config)
+    study_id, (usubjid, aeseq) = resolve(engine, study), _event_key(which)
+    with store.reading(engine) as session:
+        found = events.stored_events(session, study_id).get((usubjid, aeseq))
+        settings = settings_of(session, study_id)
+        if found is None or settings is None:
+            raise Refusal(f"{usubjid} has no event with AESEQ {aeseq} in study {study_id}.")
+        held = events.opinions_on(session, found.id)
+        asked = [each for each in query_store.stored_queries(session, study_id) if each.state is not QueryState.CLOSED
+                 and each.query.usubjid == usubjid and f"{each.query.about} ".startswith(f"AE {aeseq} ")]  # fmt: skip
+    event = found.event
+    opinions = [
+        {"component": o.component, "author": o.author, "given_by": o.given_by, "level": o.level, "share": o.share, "at": at,
+         "reason": o.rationale}
+        for o, at in held
+    ]  # fmt: skip
+    counted = {c.name: causality_for_reporting(c.name, [o for o, _ in held], settings) for c in settings.components}
+    if as_json:
+        facts = event.model_dump(include={"usubjid", "aeseq", "aeterm", "aedecod", "grade", "aestdtc", "aeendtc", "aeout"})
+        told = {name: {"related": each.related, "decided_by": each.decided_by, "why": each.why} for name, each in counted.items()}
+        print_json({**facts, "opinions": opinions, "for_reporting": told,
+                    "queries": [{"id": q.id, "state": q.state, "text": q.query.text} for q in asked]})  # fmt: skip
+        return
+    stdout.print(f"{usubjid} AE {aeseq}: {event.aedecod or event.aeterm}, grade {event.grade or 'not known'}, "
+                 f"from {event.aestdtc or 'an unknown day'}", markup=False)  # fmt: skip
+    rows = [
+        (o["component"], str(o["author"]).replace("_", " "), o["given_by"] or "", o["level"] or "",
+         "" if o["share"] is None else f"{100 * float(str(o['share'])):.1f} %", f"{o['at']:%Y-%m-%d %H:%M}")
+        for o in opinions
+    ]  # fmt: skip
+    print_table(("component", "opinion of", "person", "level", "share", "given (UTC)"), rows)
+    for opinion in opinions:
+        if opinion["reason"]:
+            who = opinion["given_by"] or str(opinion["author"]).replace("_", " ")
+            stdout.print(f"\n{who}, {opinion['component']}: {opinion['reason']}", markup=False)
+    stdout.print()
+    for name, each in counted.items():
+        stdout.print(f"{name}: {_counted(each)}", markup=False)
     for query in asked:
         stdout.print(f"Question {query.id} ({query.state.value}): {query.query.text}", markup=False)
 

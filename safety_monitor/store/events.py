@@ -158,6 +158,13 @@ def put_opinions(
     bulk_insert(session, ComponentOpinionRow, new)
 
 
+def opinions_on(session: Session, event_id: int) -> list[tuple[ComponentOpinion, datetime]]:
+    """Every opinion on one event with the time it was given, by component and author."""
+    query = select(ComponentOpinionRow).where(col(ComponentOpinionRow.event_id) == event_id)
+    rows = session.exec(query.order_by(col(ComponentOpinionRow.component), col(ComponentOpinionRow.author)))
+    return [(_value(ComponentOpinion, row), row.at) for row in rows]
+
+
 def _value(kind: type[Value], row: SQLModel) -> Value:
     """The value part of a table row."""
     return kind.model_validate({name: getattr(row, name) for name in kind.model_fields})

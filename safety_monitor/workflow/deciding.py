@@ -14,7 +14,8 @@ from sqlmodel import Session
 
 from safety_monitor import store
 from safety_monitor.config import Config, Person
-from safety_monitor.records import Subject
+from safety_monitor.records import ComponentOpinion, Subject
+from safety_monitor.rules.causality import REVIEWER, ReportedCausality, causality_for_reporting
 from safety_monitor.store import episodes as episode_store
 from safety_monitor.store import events as event_store
 from safety_monitor.store import queries as query_store
@@ -22,7 +23,7 @@ from safety_monitor.store import studies
 from safety_monitor.store.episodes import StoredEpisode
 from safety_monitor.store.queries import StoredQuery
 from safety_monitor.study import StudySettings
-from safety_monitor.vocabulary import CaseState, Match, QueryState, Role
+from safety_monitor.vocabulary import CaseState, Level, Match, QueryState, Role
 from safety_monitor.workflow.importing import decide_again
 
 
@@ -80,6 +81,33 @@ def decide_case(
         after = episode_store.stored_episode(session, episode_id)
         assert after is not None
     return after
+
+
+def assess_causality(
+    engine: Engine, config: Config, event: tuple[str, int], component: str, level: Level, *, study_id: str, actor: str,
+    reason: str, at: datetime,
+) -> ReportedCausality:  # fmt: skip
+    """Records the opinion of a sponsor reviewer on one component; what now counts for expedited reporting.
+
+    The investigator's opinion is not touched: it is what the site reports, and changes with its data only.
+    """
+    with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
+        settings = _settings(session, study_id)
+        usubjid, aeseq = event
+        stored = event_store.stored_events(session, study_id).get(event)
+        if stored is None or stored.is_deleted:
+            raise DecisionError(f"{usubjid} has no event with AESEQ {aeseq} in study {study_id}")
+        names = [each.name for each in settings.components]
+        if component not in names:
+            raise DecisionError(f"{component!r} is no component of study {study_id}; it has {', '.join(names)}")
+        subject = _subject(session, study_id, usubjid)
+        person = may(config, actor, "assess_causality", study_id, subject.siteid if subject else None)
+        opinion = ComponentOpinion(
+            component=component, author=REVIEWER, level=level.name, rationale=reason, given_by=person.name
+        )
+        event_store.put_opinions(session, [(stored.id, opinion, stored)], at)
+        decide_again(session, config, settings, at)
+        return causality_for_reporting(component, [o for o, _ in event_store.opinions_on(session, stored.id)], settings)
 
 
 def answer_query(engine: Engine, config: Config, query_id: int, text: str, *, actor: str, at: datetime) -> StoredQuery:

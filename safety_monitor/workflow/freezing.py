@@ -21,7 +21,7 @@ import polars as pl
 import ctcae_v403
 from ctcae_v403 import official
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Episode, PartialDate, Query, Snapshot, Subject
-from safety_monitor.rules import reconciliation
+from safety_monitor.rules import causality, reconciliation
 from safety_monitor.rules.assembly import Exposure, procedures
 from safety_monitor.rules.assessment import is_related
 from safety_monitor.rules.queries import of_event
@@ -114,7 +114,7 @@ def _events(collected: Collected, cutoff: date | None, queries: pl.DataFrame) ->
     names = [component.name for component in collected.settings.components]
     schema: dict[str, Any] = dict(_EVENT)
     for name in names:
-        schema |= {f"investigator_{name}": pl.String, f"related_{name}": pl.Boolean}
+        schema |= {f"investigator_{name}": pl.String, f"related_{name}": pl.Boolean, f"reviewer_{name}": pl.String}
     for cause in (*names, "disease", "other"):
         schema |= {f"share_{cause}": pl.Float64, f"level_{cause}": pl.String}
     rows = []
@@ -143,7 +143,8 @@ def _opinions(assessed: AssessedEvent, names: Sequence[str], settings: StudySett
         reported = assessed.event.relatedness.get(name)
         row[f"investigator_{name}"] = reported
         row[f"related_{name}"] = is_related(reported, settings) if reported else None
-    weighed = {o.component: o for o in assessed.opinions if o.author == "system" and o.share is not None}
+    row |= {f"reviewer_{o.component}": o.level for o in assessed.opinions if o.author == causality.REVIEWER}
+    weighed = {o.component: o for o in assessed.opinions if o.author == causality.SYSTEM and o.share is not None}
     for cause, opinion in weighed.items():
         row |= {f"share_{cause}": opinion.share, f"level_{cause}": opinion.level}
     row["leading"] = max(weighed, key=lambda cause: (weighed[cause].share or 0, cause), default=None)
@@ -193,6 +194,10 @@ def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataF
     around = reconciliation.surroundings(reports, events, last_dispositions(domains.get("DS")), results, collected.wording)
     asked = [query for event in sorted(events, key=lambda each: each.key)
              for query in of_event(event, known.get(event.usubjid), settings, around[event.key])]  # fmt: skip
+    for each in sorted(collected.events, key=lambda each: each.event.key):
+        if each.event.key in assessed:
+            siteid = person.siteid if (person := known.get(each.event.usubjid)) else None
+            asked += causality.questions(each.event, each.assessment, each.opinions, settings, siteid)
     found = carried(reconciliation.lab_episodes(graded, subjects, settings), collected.decided)
     ablations = procedures(each for each in collected.exposures if _within(each.start_on, cutoff))
     done = reconciliation.reconcile(
@@ -216,8 +221,8 @@ def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataF
 
 
 def _query_row(query: Query) -> dict[str, Any]:
-    number = query.about.removeprefix("AE ")
-    return {**query.model_dump(), "aeseq": int(number) if query.about != number and number.isdigit() else None}
+    number = query.about.removeprefix("AE ").partition(" ")[0]
+    return {**query.model_dump(), "aeseq": int(number) if query.about.startswith("AE ") and number.isdigit() else None}
 
 
 def _cut(subject: Subject, cutoff: date | None) -> Subject:

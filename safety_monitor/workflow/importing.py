@@ -27,7 +27,7 @@ from safety_monitor.attribution.record import LOOKED_AT, SubjectRecord, subject_
 from safety_monitor.config import Config
 from safety_monitor.intake import SourceTable, UnreadableFile
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Rejection, Subject
-from safety_monitor.rules import assembly, liver_questions, normalise, reconciliation, stopping
+from safety_monitor.rules import assembly, causality, liver_questions, normalise, reconciliation, stopping
 from safety_monitor.rules.assessment import assess
 from safety_monitor.rules.escalation import AlertDecision, EventState, decide_alerts, decide_refused
 from safety_monitor.rules.normalise import Row, SourceRecord
@@ -263,6 +263,9 @@ def _decide_and_apply(
         asked += questions
         assessment = assessed[event.key] = assess(event, subject, settings, questions)
         held = opinions_on(event, on_record.get(event.usubjid, SubjectRecord()), settings, imported)
+        reviewed = [o for o in before.opinions.values() if o.author == causality.REVIEWER] if before else []
+        siteid = subject.siteid if subject else None
+        asked += causality.questions(event, assessment, [*held, *reviewed], settings, siteid)
         assessments.append((event_id, assessment, before))
         opinions += [(event_id, opinion, before) for opinion in held]
         if before is None:
@@ -321,7 +324,7 @@ def opinions_on(
 ) -> list[ComponentOpinion]:
     """The investigator's opinion per component as reported, and the system's on every cause."""
     found = [
-        ComponentOpinion(component=name, author="investigator", level=opinion)
+        ComponentOpinion(component=name, author=causality.INVESTIGATOR, level=opinion)
         for name, opinion in event.relatedness.items()
     ]
     if not settings.components:
@@ -331,7 +334,7 @@ def opinions_on(
         name = cause.lower() if cause in (DISEASE, OTHER) else cause
         rationale = weighing.rationale if cause == weighing.leading else ""
         level = weighing.levels[cause].name
-        found.append(ComponentOpinion(component=name, author="system", level=level, share=share, rationale=rationale))
+        found.append(ComponentOpinion(component=name, author=causality.SYSTEM, level=level, share=share, rationale=rationale))
     return found
 
 

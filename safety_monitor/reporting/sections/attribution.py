@@ -6,6 +6,5 @@ from safety_monitor.reporting.sections import Material, Section
 
 
 def section(material: Material) -> Section:
-    return Section(
-        "attribution", "Attribution to the components", {"table": material.tables["attribution_agreement"]}, flows=True
-    )
+    values = {"table": material.tables["attribution_agreement"], "apart": material.tables["attribution_disagreements"]}
+    return Section("attribution", "Attribution to the components", values, flows=True)

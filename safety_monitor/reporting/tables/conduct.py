@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from safety_monitor.reporting.tables.base import COUNTING, Study, Table, percent, rows_to_frame
-from safety_monitor.stats.agreement import cohen_kappa
+from safety_monitor.rules.causality import distance, range_of
+from safety_monitor.stats.agreement import cohen_kappa, weighted_kappa
+from safety_monitor.vocabulary import Level
 
 SITES = {
     "SITEID": pl.String, "subjects": pl.Int64, "treated": pl.Int64, "ae_n": pl.Int64, "ae_events": pl.Int64,
@@ -22,7 +24,11 @@ ACCRUAL = {
 AGREEMENT = {
     "component": pl.String, "events": pl.Int64, "both_related": pl.Int64, "investigator_only": pl.Int64,
     "engine_only": pl.Int64, "neither": pl.Int64, "not_rated": pl.Int64, "agreement_pct": pl.Float64,
-    "kappa": pl.Float64,
+    "kappa": pl.Float64, "weighted_kappa": pl.Float64, "reviewed": pl.Int64, "two_levels_apart": pl.Int64,
+}  # fmt: skip
+DISAGREEMENTS = {
+    "USUBJID": pl.String, "AESEQ": pl.Int64, "AEDECOD": pl.String, "grade": pl.Int64, "serious": pl.String,
+    "component": pl.String, "investigator": pl.String, "system": pl.String, "share": pl.Float64, "reviewer": pl.String,
 }  # fmt: skip
 NO_SITE, ALL_SITES = "Not reported", "ALL"
 
@@ -31,6 +37,7 @@ def tables(study: Study) -> Iterator[Table]:
     yield sites(study)
     yield accrual(study)
     yield attribution_agreement(study)
+    yield attribution_disagreements(study)
 
 
 def sites(study: Study) -> Table:
@@ -110,7 +117,8 @@ def attribution_agreement(study: Study) -> Table:
     levels = COUNTING["engine_related"]["levels"]
     rule = (
         "Treatment-emergent events that both rated; the system counts as related from "
-        f"{levels[0].lower()} on; not rated: one of the two gave no opinion."
+        f"{levels[0].lower()} on; not rated: one of the two gave no opinion. Weighted kappa (squared distance) where the "
+        "investigators' words are levels. Two levels apart: from the nearest level that the investigator's word leaves open."
     )
     rows = []
     for component in study.settings.components:
@@ -129,9 +137,44 @@ def attribution_agreement(study: Study) -> Table:
         ]
         agreed = percent(cells[0] + cells[3], rated.height)
         unrated = opinions.height - rated.height
-        rows.append((component.name, rated.height, *cells, unrated, agreed, cohen_kappa(*cells)))
+        ranges = [
+            (range_of(said, study.settings.related), Level[level])
+            for said, level in study.emergent.select(f"investigator_{component.name}", engine).drop_nulls().iter_rows()
+        ]
+        exact = [(said[0], level) for said, level in ranges if said and said[0] == said[1]]
+        apart = sum((distance(said, level) or 0) >= study.settings.causality.query_distance for said, level in ranges)
+        reviewer = f"reviewer_{component.name}"  # a snapshot of earlier versions has none
+        reviewed = study.emergent[reviewer].count() if reviewer in study.emergent.columns else None
+        agreement = (cohen_kappa(*cells), weighted_kappa(exact), reviewed, apart)
+        rows.append((component.name, rated.height, *cells, unrated, agreed, *agreement))
     if not rows:
         return Table.absent(
             name, title, AGREEMENT, rule, "no component was rated by investigator and engine both"
         )
     return Table(name, title, rows_to_frame(rows, AGREEMENT), rule)
+
+
+def attribution_disagreements(study: Study) -> Table:
+    """Events on which investigator and system are far apart, each with what a sponsor reviewer said."""
+    name, title = "attribution_disagreements", "Causality: investigator and system far apart"
+    limit = study.settings.causality.query_distance
+    rule = (
+        f"Treatment-emergent events; {limit} levels or more between the system's level and the nearest that the "
+        "investigator's word leaves open."
+    )
+    columns, rows = study.emergent.columns, []
+    for component in study.settings.components:
+        if f"investigator_{component.name}" not in columns or f"level_{component.name}" not in columns:
+            continue
+        for event in study.emergent.iter_rows(named=True):
+            said, level = event[f"investigator_{component.name}"], event[f"level_{component.name}"]
+            apart = distance(range_of(said, study.settings.related), Level[level]) if level else None
+            if apart is not None and apart >= limit:
+                rows.append((
+                    event["usubjid"], event["aeseq"], event["aedecod"], event["grade"], "Y" if event["serious"] else "N",
+                    component.name, said, level, event[f"share_{component.name}"], event.get(f"reviewer_{component.name}"),
+                ))  # fmt: skip
+    if not study.settings.components:
+        return Table.absent(name, title, DISAGREEMENTS, rule, "no component is configured")
+    frame = rows_to_frame(rows, DISAGREEMENTS).sort("USUBJID", "AESEQ", "component")
+    return Table(name, title, frame, rule)
