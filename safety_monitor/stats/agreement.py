@@ -28,7 +28,7 @@ def weighted_kappa(pairs: Sequence[tuple[int, int]]) -> float | None:
     None where nothing was rated or both used one and the same level throughout.
 
     >>> weighted_kappa([(1, 1), (2, 3), (4, 4), (5, 4)])
-    0.9
+    0.875
     """
     seen = sum((first - second) ** 2 for first, second in pairs)
     by_chance = sum((first - second) ** 2 for first, _ in pairs for _, second in pairs)

@@ -471,7 +471,7 @@ def test_agreement_of_investigator_and_engine() -> None:
     assert row == {
         "component": "pd1", "events": 10, "both_related": 4, "investigator_only": 1, "engine_only": 2,
         "neither": 3,
-        "not_rated": 2, "agreement_pct": 70.0,
+        "not_rated": 2, "agreement_pct": 70.0, "weighted_kappa": None, "reviewed": None, "two_levels_apart": 0,
     }  # fmt: skip
 
 
