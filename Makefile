@@ -2,7 +2,7 @@
 # `make setup PYTHON=python3.12` takes another interpreter than python3.
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-grading bench-episodes bench-alerts bench-report lock clean
+.PHONY: help setup demo test check bench bench-grading bench-episodes bench-alerts bench-report validate-attribution lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ bench: bench-grading bench-episodes bench-alerts bench-report ## the four measur
 
 bench-grading bench-episodes bench-alerts bench-report: bench-%: setup
 	$(BIN)/python bench/bench_$*.py
+
+validate-attribution: setup ## simulated trials with known causes; renews docs/attribution-validation.md (about 5 minutes)
+	$(BIN)/python validation/validate_attribution.py
 
 dictionary: setup ## renew docs/dictionary.md after a change of the criteria; OFFICIAL=FILE writes build/dictionary.md beside NCI's text
 	@.venv/bin/python setup/dictionary.py $(OFFICIAL)
