@@ -137,6 +137,20 @@ class CausalityRules(Settings):
     query_from_grade: int = Field(default=3, ge=1, le=5)
 
 
+class AdviceRules(Settings):
+    """What a study changes about the advice on doses (docs/advice.md): nothing, single rules, or ``off`` altogether.
+
+    ``without``: ids of shipped rules that do not hold here. ``rules``: rows as in ``rules/advice.toml``; one with the id of
+    a shipped rule replaces it. ``topics`` and ``sources``: what the own rules refer to beside the shipped ones.
+    """
+
+    off: bool = False
+    without: tuple[str, ...] = ()
+    rules: tuple[dict[str, Any], ...] = ()
+    topics: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
 class StudySettings(Settings):
     """Everything configured about one study. What is not configured is reported as "not configured"."""
 
@@ -149,6 +163,7 @@ class StudySettings(Settings):
     disease: str | None = None
     episodes: EpisodeRules = EpisodeRules()
     causality: CausalityRules = CausalityRules()
+    advice: AdviceRules = AdviceRules()
     lab_policy: str | dict[str, str] = "standard"
     stopping: tuple[StoppingRule, ...] = ()
     accrual: Accrual = Accrual()

@@ -41,6 +41,8 @@ _POLICY = SMTP.clone(cte_type="7bit", header_factory=_Registry())
 _WITH_SITE_CLOCK = frozenset(
     {AlertKind.SAE_NEW, AlertKind.SAE_UPGRADED, AlertKind.SAE_CHANGED, AlertKind.SAE_ROW_REJECTED}
 )
+#: About an event as it now is: what may be done about the dose is said.
+_WITH_ADVICE = frozenset({AlertKind.SAE_NEW, AlertKind.SAE_UPGRADED, AlertKind.SAE_CHANGED})
 #: Of results, not of a reported event: there is no record number, seriousness or outcome to tell.
 _OF_RESULTS = frozenset({AlertKind.LAB_UNREPORTED, AlertKind.LAB_WITHDRAWN, AlertKind.HYS_LAW})
 Words = Mapping[str, Any]
@@ -115,6 +117,7 @@ def _values(alert: Alert, words: Words, mail: MailSettings) -> dict[str, Any]:
         "changes": [_change(change, words) for change in payload.get("changes", ())],
         "task": kind["site" if payload.get("role") == Role.INVESTIGATOR else "sponsor"],
         "due": _due(alert, words),
+        "advice": payload.get("advice", {}).get(alert.language, ()) if alert.kind in _WITH_ADVICE else (),
         "recorded": _local(alert, alert.created_at),
         "link": f"{mail.link.rstrip('/')}/{alert.ack_code}",
     }
@@ -146,6 +149,8 @@ def _facts(alert: Alert, words: Words) -> Iterator[tuple[str, str]]:
     yield label["serious"], _seriousness(payload, words)
     yield label["onset"], payload.get("onset") or missing
     yield label["outcome"], _shown("outcome", payload.get("outcome"), words)
+    if answer := payload.get("immune"):
+        yield label["immune"], words["immune"][answer]
 
 
 def _seriousness(payload: Mapping[str, Any], words: Words) -> str:

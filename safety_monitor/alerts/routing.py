@@ -227,12 +227,13 @@ def _domain(mail: MailSettings) -> str:
 def _facts(item: Owed, settings: StudySettings) -> dict[str, Any]:
     """All that a mail may say: no name, no date of birth, no narrative, no verbatim text."""
     event, decision = item.event, item.decision
-    told = ("siteid", "usubjid", "aeseq", "term", "grade", "criterion", "serious", "fatal", "onset", "outcome")
+    told = ("siteid", "usubjid", "aeseq", "term", "grade", "criterion", "serious", "fatal", "onset", "outcome", "immune")
     return {
         **{name: getattr(event, name) for name in told},
         "serious_basis": list(event.serious_basis),
         "why": decision.why,
         "where": decision.where,
+        "advice": {language: list(lines) for language, lines in event.advice.items()},
         "changes": [asdict(change) for change in decision.changes],
         "timezone": settings.study.timezone,
         "site_hours": site_hours(),

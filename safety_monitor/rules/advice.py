@@ -35,7 +35,8 @@ class Facts:
     """What is known around one event; None is not known. Liver values in × ULN, ``_baseline`` before treatment.
 
     ``immune``: reported as immune-mediated. ``related``: by component profile, whether the investigator or the system
-    holds it possible. ``liver_ablation_days``: days since the last ablation of the liver, infinite where there was none.
+    holds it possible. ``liver_ablation_days``: days since the last ablation of the liver, infinite where there was none, a range
+    where its site is not known.
     ``weeks_held``, ``weeks_on_steroid``: since the hold, or the steroid, began. ``dose``: (mg, every so many days).
     """
 
@@ -56,7 +57,7 @@ class Facts:
     bilirubin: float | None = None
     alt_baseline: float | None = None
     ast_baseline: float | None = None
-    liver_ablation_days: float | None = None
+    liver_ablation_days: float | Range | None = None
     protein_g_24h: float | None = None
     systolic: float | None = None
     diastolic: float | None = None
@@ -307,7 +308,7 @@ def _answer(condition: Condition, term: str, grade: int, facts: Facts, book: Boo
     return inside
 
 
-def _range(fact: str, value: float | None, term: str, grade: int, book: Book) -> Range:
+def _range(fact: str, value: float | Range | None, term: str, grade: int, book: Book) -> Range:
     """What is known of a number: the value, and what the reported grade says. Where they disagree, all between."""
     said = Range()
     for bound in book.bound:
@@ -315,6 +316,8 @@ def _range(fact: str, value: float | None, term: str, grade: int, book: Book) ->
             said = Range.of(**bound.grades[grade])
     if value is None:
         return said
+    if isinstance(value, Range):
+        return value
     return Range.point(value) if Range.point(value).within(said) else said.reaching(value)
 
 

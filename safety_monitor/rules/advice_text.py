@@ -28,16 +28,19 @@ def _words(language: str) -> dict[str, Any]:
     return found
 
 
-def sentence(advice: Advice, component: str, language: str = "en") -> str:
-    """*advice* for the component of that name, with its label, its conditions and its source."""
+def sentence(advice: Advice, component: str, language: str = "en", *, given: bool | None = True) -> str:
+    """*advice* for the component of that name, with its label, its conditions and its source. *given*: None where it is not
+    known whether the component was given before the event.
+    """
     words = _words(language)
-    return f"{words['label']}{component}{words['colon']}{body(advice, language)} [{source(advice, language)}]"
+    name = component if given else component + str(words["if_given"])
+    return f"{words['label']}{name}{words['colon']}{body(advice, language)} [{source(advice, language)}]"
 
 
 def body(advice: Advice, language: str = "en") -> str:
     """What is advised and on what it depends, without label and source: for tables that give these beside it."""
     words = _words(language)
-    text = str(words["action"][advice.action])
+    text: str = words["action"][advice.action]
     if conditions := _conditions(advice, words):
         text = f"{words['when']}{conditions}{words['colon']}{text}"
     if advice.otherwise:
@@ -47,7 +50,8 @@ def body(advice: Advice, language: str = "en") -> str:
         dose = words["or"].join(_dose(weight, dose, words) for weight, dose in advice.doses)
         # A study's own rule may say it in its own words.
         text += words["restart_label"] + words["restart"].get(advice.restart, advice.restart).format(dose=dose)
-    return text + str(words["note"].get(advice.note, f" {advice.note}" if advice.note else ""))
+    note: str = words["note"].get(advice.note, f" {advice.note}" if advice.note else "")
+    return text + note
 
 
 def source(advice: Advice, language: str = "en") -> str:

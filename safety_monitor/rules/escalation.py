@@ -16,7 +16,7 @@ of a blank box is worse than one mail too many.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from safety_monitor.records import Rejection
@@ -28,7 +28,8 @@ from safety_monitor.vocabulary import AlertKind, Outcome, Seriousness
 class EventState:
     """What is known of one event at one version. ``serious_basis`` holds names of ``Seriousness``,
     ``relatedness`` the investigator's opinion per component, ``leading`` the cause with the largest share,
-    ``criterion`` what the standard understands by the grade.
+    ``criterion`` what the standard understands by the grade, ``immune`` the answer of ``rules.immune``, ``advice`` the lines
+    of ``rules.advising`` by language.
     ``aeseq`` is None only for a refused row that has none."""
 
     usubjid: str
@@ -48,6 +49,8 @@ class EventState:
     leading: str | None = None
     queries: tuple[str, ...] = ()
     criterion: str = ""
+    immune: str | None = None
+    advice: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def must_be_told(self) -> bool:

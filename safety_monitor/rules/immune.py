@@ -56,7 +56,8 @@ def immune(term: str, verbatim: str, *, reported: bool | None, exposed: bool | N
     if effect is not None:
         return Immune("no", effect["why"], source=_source(effect))
     if organ is None:
-        return Immune("no", "the investigator says no") if reported is False else Immune("not known", "on no list, nobody has said")
+        said_no = Immune("no", "the investigator says no")
+        return said_no if reported is False else Immune("not known", "on no list, and nobody has said")
     why = f"{organ['name']}, after a PD-1 inhibitor"
     if exposed is None:
         why = f"{organ['name']}; whether a PD-1 inhibitor was given before is not known"

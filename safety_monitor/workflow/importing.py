@@ -28,6 +28,8 @@ from safety_monitor.config import Config
 from safety_monitor.intake import SourceTable, UnreadableFile
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Rejection, Subject
 from safety_monitor.rules import assembly, causality, liver_questions, normalise, reconciliation, stopping
+from safety_monitor.rules.advice import book_of
+from safety_monitor.rules.advising import mail_lines
 from safety_monitor.rules.assessment import assess
 from safety_monitor.rules.escalation import AlertDecision, EventState, decide_alerts, decide_refused
 from safety_monitor.rules.normalise import Row, SourceRecord
@@ -40,6 +42,7 @@ from safety_monitor.store.queries import QueryTally
 from safety_monitor.store.sources import Tally
 from safety_monitor.study import SettingsError, StudySettings
 from safety_monitor.version import SOFTWARE
+from safety_monitor.workflow.advising import Adviser
 from safety_monitor.workflow.laboratory import results_of_events
 from safety_monitor.workflow.reconciling import last_dispositions, reconcile, results_of
 
@@ -108,6 +111,7 @@ def import_paths(
     for rule in settings.stopping:
         stopping.boundary(rule)  # a rule that cannot be used is refused here, not at the first report
         stopping.counted_event(rule.event)
+    book_of(settings.advice)
     result = ImportResult(settings.id, dry_run, notices=_notices(settings, gathered))
     try:
         with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
@@ -252,6 +256,7 @@ def _decide_and_apply(
     further = {name: sources.domain_rows(session, settings.id, name) for name in LOOKED_AT if name in imported}
     on_record = subject_records(given, current, results, further, rises)
     around = reconciliation.surroundings(reports, current, dispositions, results, wording)
+    adviser = Adviser(settings, current, given, graded, imported)
     asked = reconciliation.of_dataset({name for row in rows["AE"] for name, value in row.items() if value}, settings)
     owed: list[routing.Owed] = []
     assessments = []
@@ -273,7 +278,10 @@ def _decide_and_apply(
         elif version != before.version:
             result.events["changed"] += 1
         after = replace(_state(event, assessment, subject, held, version), criterion=_criterion(event, wording))
-        owed += _owed(decide_alerts(_state_before(before, subject), after), after, event_id)
+        if decisions := decide_alerts(_state_before(before, subject), after):
+            advised = adviser.on(event, assessment, held)
+            flag = advised.immune.answer if advised.immune else None
+            owed += _owed(decisions, replace(after, immune=flag, advice=advised.mail(mail_lines())), event_id)
     event_store.put_assessments(session, assessments, at, SOFTWARE)
     event_store.put_opinions(session, opinions, at)
     present = {event.key for event in current}
