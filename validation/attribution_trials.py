@@ -23,8 +23,8 @@ FINDINGS = ("STEROID_RESPONSE", "IMMUNE_BIOPSY", "INFECTION_CONFIRMED", "PROGRES
 
 
 def simulate(n_trials: int, seed: int) -> pl.DataFrame:
-    """Events of *n_trials* trials: the columns of the ``attribute`` contract, ``TRUTH``, ``TRIAL``, ``KNOWN`` (whether the fact files
-    have the term) and ``INVESTIGATOR_<C>``."""
+    """Events of *n_trials* trials: the columns of the ``attribute`` contract, ``TRUTH``, ``TRIAL``, ``KNOWN`` (whether the
+    fact files have the term) and ``INVESTIGATOR_<C>``."""
     trials = [_trial(number, np.random.default_rng([seed, number])) for number in range(n_trials)]
     return (
         pl.DataFrame([row for rows in trials for row in rows], infer_schema_length=None)

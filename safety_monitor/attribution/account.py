@@ -18,6 +18,8 @@ RestsOn = Literal["published", "judgement", "class", "flat"]
 
 #: How many of the pieces the paragraph names before it goes through all.
 NAMED_FIRST = 3
+#: Decimals to which effects are told apart: beyond, they are equal and keep the order of the causes.
+TIES = 9
 #: Effects that are smaller are not named first: they read 0.00.
 LEAST_EFFECT = 0.005
 
@@ -99,7 +101,7 @@ def paragraph(
     level, share = by_name[leading]
     said = [head(term, grade), leads(leading, level), share_text(share), ".", remark, rests_on_text(found)]
     effects = [(piece, effect) for *_, pieces, moved in causes for piece, effect in zip(pieces, moved, strict=True)]
-    moving = sorted((pair for pair in effects if pair[1] is not None), key=lambda pair: -abs(pair[1] or 0))
+    moving = sorted((pair for pair in effects if pair[1] is not None), key=lambda pair: -round(abs(pair[1] or 0), TIES))
     first = [
         f"{named(piece)}{effect_text(hundredths(effect))})"
         for piece, effect in moving[:NAMED_FIRST]

@@ -616,7 +616,7 @@ class _Words:
         starts = np.array([self._phrases([account.named(piece) for piece in slot.pieces]) for slot, _ in flat])
         codes = np.stack([slot.index for slot, _ in flat])
         effects = np.stack([effect for _, effect in flat])
-        size = np.abs(effects)
+        size = np.round(np.abs(effects), account.TIES)
         rows = np.arange(self.size)
         opening, joint, closing = self._phrases([account.MOVED]), self._phrases(["; "]), self._phrases([")"])
         stop, unmoved = self._phrases(["."]), self._phrases([account.UNMOVED])

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from safety_monitor.attribution import DISEASE, OTHER, Challenge, Profile, disease_behind, profile, weigh_frame
+from safety_monitor.attribution import DISEASE, OTHER, Case, Challenge, Exposure, Profile, disease_behind, profile, weigh_frame
 from safety_monitor.intake import content_of
 from safety_monitor.records import Rejection
 from safety_monitor.study import Component
@@ -122,14 +122,14 @@ def attribute_file(
     *components* are the study's; None takes those that the header has columns for. *profiles* are a trial's
     own attribution profiles by name. AttributionFileError where the file itself cannot be used.
     """
-    table, ragged = _read(src)
+    table, ragged = read_cases(src)
     parts = components_of(table.columns) if components is None else tuple(components)
     findings = _finding_columns(parts, disease, profiles or {})
     rejections = [*ragged, *_faults(src.name, table, parts, findings)]
     at_fault = {rejection.row for rejection in rejections}
     good = table.filter(~pl.col(_ROW).is_in(list(at_fault))) if at_fault else table
     weighed = _weigh_all(good.with_columns(pl.col("CASEID").str.strip_chars()), parts, disease, profiles)
-    _write(out, weighed.select(_output_columns(parts)))
+    write_csv(out, weighed.select(_output_columns(parts)))
     return Attributed(table.height + len(ragged), weighed.height, tuple(sorted(rejections, key=lambda rejection: rejection.row)))
 
 
@@ -246,8 +246,26 @@ def _output_columns(parts: Sequence[Component]) -> list[str]:
     return [*columns, "LEADING", "RATIONALE"]
 
 
-def _read(src: Path) -> tuple[pl.DataFrame, list[Rejection]]:
-    """The file as text with its row numbers, and the rows whose width is wrong."""
+def case_of_row(cells: Mapping[str, str], parts: Sequence[Component]) -> Case:
+    """One row of the contract as a case; ValueError names a cell that cannot be read."""
+    fields = _Fields("", 0, cells)
+    read = {name: reader(fields, name) for name, reader in _readers(parts, _EVIDENCE).items()}
+    if fields.faults:
+        raise ValueError("; ".join(f"{fault.field} {fault.value!r}: {fault.why}" for fault in fields.faults))
+    exposures = {
+        part.name: Exposure(*(read[f"{part.name.upper()}_{suffix}"] for suffix in _EXPOSURE))  # type: ignore[arg-type]
+        for part in parts
+    }
+    found: dict[str, Any] = {name.lower(): read[name] for name in _EVIDENCE}
+    grade: Any = read["AETOXGR"]
+    return Case(
+        fields.text("CASEID"), fields.text("AEDECOD") or fields.text("AETERM"), verbatim=fields.text("AETERM"), grade=grade,
+        exposures=exposures, evidence=found, pd1_drug=fields.text("PD1_DRUG").upper() or None,
+    )  # fmt: skip
+
+
+def read_cases(src: Path, required: Sequence[str] = _REQUIRED) -> tuple[pl.DataFrame, list[Rejection]]:
+    """The file as text with its row numbers (column ``#``), and the rows whose width is wrong."""
     content = content_of(src).removeprefix("\ufeff".encode())
     try:
         text = content.decode("utf-8")
@@ -255,7 +273,7 @@ def _read(src: Path) -> tuple[pl.DataFrame, list[Rejection]]:
         raise AttributionFileError(f"{src}: not UTF-8 text ({error.reason}); save it as CSV UTF-8") from None
     raw = next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
     header = [name.strip().upper() for name in raw]
-    missing = [name for name in _REQUIRED if name not in header]
+    missing = [name for name in required if name not in header]
     if missing:
         raise AttributionFileError(f"{src}: column {' and '.join(missing)} missing from the header; add it")
     repeated = sorted({name for name in header if name and header.count(name) > 1})
@@ -284,7 +302,7 @@ def _read(src: Path) -> tuple[pl.DataFrame, list[Rejection]]:
     return pl.DataFrame(named).with_columns(pl.Series(_ROW, numbers, dtype=pl.Int64)), ragged
 
 
-def _write(out: Path, answer: pl.DataFrame) -> None:
+def write_csv(out: Path, answer: pl.DataFrame) -> None:
     """Whole or not at all: written beside *out*, then moved over it."""
     part = out.with_name(f"{out.name}.part")
     # shares in full precision: those of a row sum to 1, and only the impossible reads 0

@@ -63,3 +63,35 @@ def test_dismiss(monitor, imported):
     assert "'Eve' is not a person of the configuration" in refused.err
     assert "is dismissed" in monitor("case", "dismiss", imported, "--actor", "One", "--reason", "hemolysed").out
     assert monitor("case", "list", "--json").json == []
+
+
+def test_assess(monitor, desk):
+    reviewer = "  - {name: Rev, email: rev@example.org, role: sponsor_reviewer}\njobs:"
+    config = desk / "config.yaml"
+    config.write_text(config.read_text("utf-8").replace("jobs:", reviewer), encoding="utf-8")
+    assert monitor("import", "data").code == 0
+    shown = monitor("case", "show", "S1-01/1", "--json").json
+    authors = {(each["component"], each["author"]) for each in shown["opinions"]}
+    components = sorted(shown["for_reporting"])
+    assert {(name, "system") for name in components} <= authors
+    name = components[0]
+    assert monitor("case", "assess", "S1-01/1", "--component", name, "--level", "possible", "--actor", "Rev").code == 2  # no reason
+    refused = monitor("case", "assess", "S1-01/1", "--component", name, "--level", "possible", "--actor", "One", "--reason", "x")
+    assert refused.code == 1
+    assert "is an investigator and may not assess causality; roles that may: sponsor reviewer, medical monitor" in refused.err
+    arguments = ("--level", "possible", "--actor", "Rev", "--reason", "onset two days after the session")
+    wrong = monitor("case", "assess", "S1-01/1", "--component", "aspirin", *arguments)
+    assert (wrong.code, "'aspirin' is no component of study S1" in wrong.err) == (1, True)
+    assert monitor("case", "assess", "S1-01/1", "--component", name, "--level", "maybe", *arguments[2:]).code == 1
+    assert monitor("case", "assess", "S1-01", "--component", name, *arguments).code == 1
+    done = monitor("case", "assess", "S1-01/1", "--component", name, *arguments, "--json").json
+    assert done["related"] is True
+    assert "sponsor reviewer Rev" in done["decided_by"]
+    shown = monitor("case", "show", "S1-01/1")
+    assert "onset two days after the session" in shown.out
+    assert "For expedited reporting: related" in shown.out
+    assert "possible" in shown.out.lower()
+    monitor("import", "data")  # the site's data again: the reviewer's opinion stays
+    again = monitor("case", "show", "S1-01/1", "--json").json["opinions"]
+    assert [each["given_by"] for each in again if each["author"] == "sponsor_reviewer"] == ["Rev"]
+    assert monitor("audit", "verify").code == 0
