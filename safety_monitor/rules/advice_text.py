@@ -40,7 +40,8 @@ def sentence(advice: Advice, component: str, language: str = "en", *, given: boo
 def body(advice: Advice, language: str = "en") -> str:
     """What is advised and on what it depends, without label and source: for tables that give these beside it."""
     words = _words(language)
-    text: str = words["action"][advice.action]
+    both = "_both" if advice.action == "hold" and "+" in advice.profile else ""
+    text: str = words["action"][advice.action + both]
     if conditions := _conditions(advice, words):
         text = f"{words['when']}{conditions}{words['colon']}{text}"
     if advice.otherwise:

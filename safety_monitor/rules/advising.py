@@ -67,10 +67,14 @@ class Advised:
     lines: tuple[tuple[str, bool | None, Advice], ...] = ()
 
     def mail(self, at_most: int) -> dict[str, list[str]]:
-        """The sentences by language, *at_most* so many for one component."""
+        """The sentences by language, *at_most* so many for one component: without second opinions, and without a closing "no
+        action" that adds nothing. All of them are in the table ``dose_advice``.
+        """
         counted: defaultdict[str, int] = defaultdict(int)
         found: dict[str, list[str]] = {language: [] for language in LANGUAGES}
         for name, given, advice in self.lines:
+            if advice.beside or (advice.action == "continue" and not advice.note and advice.otherwise):
+                continue
             counted[name] += 1
             if counted[name] <= at_most:
                 for language in LANGUAGES:

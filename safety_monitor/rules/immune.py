@@ -50,7 +50,7 @@ def immune(term: str, verbatim: str, *, reported: bool | None, exposed: bool | N
     organ = next((row for row in _lists()["organ"] if _has(row, term, verbatim)), None)
     if reported is True:
         doubt = ", although no PD-1 inhibitor is recorded before it" if exposed is False else ""
-        return Immune("reported", f"reported by the investigator{doubt}", organ["name"] if organ else None)
+        return Immune("reported", f"by the investigator{doubt}", organ["name"] if organ else None)
     if exposed is False:
         return Immune("no", "no PD-1 inhibitor before the event")
     if effect is not None:

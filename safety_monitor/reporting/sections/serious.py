@@ -31,9 +31,23 @@ def section(material: Material) -> Section:
         "serious",
         "Serious adverse events: listing",
         {"rows": rows, "components": names, "has_procedure": bool(procedures), "table": material.tables["sae_listing"],
+         "advice": _advice(material), "advice_table": material.tables["dose_advice"],
          "criteria": frames["criteria"].to_dicts() if "criteria" in frames else []},
         landscape=True,
     )
+
+
+def _advice(material: Material) -> list[dict[str, Any]]:
+    """One entry per serious event that has advice or is an immune-mediated candidate, with its lines."""
+    flags = {(row["usubjid"], row["aeseq"]): row for row in material.tables["immune_events"].frame.iter_rows(named=True)}
+    lines: dict[tuple[str, int], list[str]] = {}
+    entries: dict[tuple[str, int], dict[str, Any]] = {}
+    for name in ("dose_advice", "immune_events"):
+        for row in material.tables[name].frame.filter("serious").iter_rows(named=True):
+            key = row["usubjid"], row["aeseq"]
+            entries[key] = row | {"flag": flags.get(key)}
+            lines.setdefault(key, []).extend([row["line"]] if "line" in row else [])
+    return [entries[key] | {"lines": lines[key]} for key in sorted(entries)]
 
 
 def _row(event: dict[str, Any], first: date | None, sessions: pl.DataFrame, material: Material) -> dict[str, Any]:

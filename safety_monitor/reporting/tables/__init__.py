@@ -9,6 +9,7 @@ from __future__ import annotations
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import (
     adverse_events,
+    advice,
     conduct,
     drilldown,
     episodes,
@@ -28,6 +29,6 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown)
+    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown, advice)
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}
