@@ -211,7 +211,8 @@ class Query(SQLModel):
 
 class ComponentOpinion(SQLModel):
     """One opinion on one cause of one event; ``author`` is ``investigator`` (as reported), ``system`` or
-    ``sponsor_reviewer`` (the person is ``given_by``). ``rationale``: the reason.
+    ``sponsor_reviewer`` (the person is ``given_by``). ``rationale``: the reason; ``pieces``, with the leading cause of the
+    system: (cause, evidence, effect on its share if it were not known).
     """
 
     component: str
@@ -220,6 +221,7 @@ class ComponentOpinion(SQLModel):
     share: float | None = None
     rationale: str = ""
     given_by: str | None = None
+    pieces: tuple[tuple[str, str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

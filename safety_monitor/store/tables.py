@@ -178,6 +178,7 @@ class ComponentOpinionRow(ComponentOpinion, table=True):
     event_id: int = Field(primary_key=True, foreign_key="adverse_event.id", sa_type=BigId)
     component: str = Field(primary_key=True)
     author: str = Field(primary_key=True)
+    pieces: tuple[tuple[str, str, float], ...] = Field(default=(), sa_type=Json)
     at: datetime = Field(sa_type=Instant)
 
 

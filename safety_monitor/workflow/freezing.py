@@ -72,6 +72,7 @@ def freeze(collected: Collected, cutoff: date | None, versions: Mapping[str, str
         "events": _events(collected, cutoff, reconciled["queries"]),
         "exposures": _exposures(collected.exposures, cutoff),
         "criteria": _criteria(collected, cutoff),
+        "weighing": _weighed(collected, cutoff),
         **reconciled,
     }
     if (ds := collected.domains.get("DS")) is not None:
@@ -135,6 +136,21 @@ def _events(collected: Collected, cutoff: date | None, queries: pl.DataFrame) ->
         row |= _opinions(assessed, names, collected.settings)
         rows.append(row)
     return _frame(rows, schema).sort("usubjid", "aeseq")
+
+
+_WEIGHED = {"usubjid": pl.String, "aeseq": pl.Int64, "cause": pl.String, "evidence": pl.String, "effect": pl.Float64}
+
+
+def _weighed(collected: Collected, cutoff: date | None) -> pl.DataFrame:
+    """The evidence behind the leading cause of each serious event, as far as it moves the share, the largest effect first."""
+    rows = [
+        dict(zip(_WEIGHED, (*each.event.key, *piece), strict=True))
+        for each in collected.events
+        if each.assessment.serious and _within(each.assessment.onset_on, cutoff)
+        for opinion in each.opinions
+        for piece in opinion.pieces
+    ]
+    return _frame(rows, _WEIGHED).sort("usubjid", "aeseq", maintain_order=True)
 
 
 def _opinions(assessed: AssessedEvent, names: Sequence[str], settings: StudySettings) -> dict[str, Any]:

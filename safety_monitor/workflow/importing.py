@@ -21,7 +21,8 @@ from ctcae_v403 import official
 from safety_monitor import config as configuration
 from safety_monitor import intake, store
 from safety_monitor.alerts import routing
-from safety_monitor.attribution import DISEASE, OTHER, profile, weigh
+from safety_monitor.attribution import DISEASE, OTHER, Weighing, profile, weigh
+from safety_monitor.attribution.account import LEAST_EFFECT
 from safety_monitor.attribution.history import case_of
 from safety_monitor.attribution.record import LOOKED_AT, SubjectRecord, subject_records
 from safety_monitor.config import Config
@@ -341,9 +342,21 @@ def opinions_on(
     for cause, share in weighing.shares.items():
         name = cause.lower() if cause in (DISEASE, OTHER) else cause
         rationale = weighing.rationale if cause == weighing.leading else ""
+        pieces = _moving(weighing) if cause == weighing.leading else ()
         level = weighing.levels[cause].name
-        found.append(ComponentOpinion(component=name, author=causality.SYSTEM, level=level, share=share, rationale=rationale))
+        found.append(
+            ComponentOpinion(
+                component=name, author=causality.SYSTEM, level=level, share=share, rationale=rationale, pieces=pieces
+            )
+        )
     return found
+
+
+def _moving(weighing: Weighing) -> tuple[tuple[str, str, float], ...]:
+    """The evidence that moves the leading share by half a hundredth or more, the largest first."""
+    pairs = zip(weighing.pieces, weighing.effects, strict=True)
+    moving = [(piece.cause, piece.what, round(effect, 4)) for piece, effect in pairs if effect is not None]
+    return tuple(sorted((each for each in moving if abs(each[2]) >= LEAST_EFFECT), key=lambda each: -abs(each[2])))
 
 
 def _criterion(event: AdverseEvent, wording: Mapping[int, official.Wording]) -> str:

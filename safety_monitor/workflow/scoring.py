@@ -45,7 +45,7 @@ def score_file(instrument: str, src: Path, out: Path, *, component: str | None =
     parts = components_of(table.columns) if component else ()
     chosen = next((part for part in parts if component and part.name == component.lower()), None)
     if component and chosen is None:
-        raise AttributionFileError(f"{src}: no columns of component {component!r}; add {component.upper()}_EXPOSED and further ones")
+        raise AttributionFileError(f"{src}: no columns of component {component!r}; add {component.upper()}_EXPOSED and others")
     written: list[dict[str, object]] = []
     for cells in table.iter_rows(named=True):
         row = {name: (text or "").strip() for name, text in cells.items() if isinstance(text, str)}

@@ -75,8 +75,9 @@ def test_assess(monitor, desk):
     components = sorted(shown["for_reporting"])
     assert {(name, "system") for name in components} <= authors
     name = components[0]
-    assert monitor("case", "assess", "S1-01/1", "--component", name, "--level", "possible", "--actor", "Rev").code == 2  # no reason
-    refused = monitor("case", "assess", "S1-01/1", "--component", name, "--level", "possible", "--actor", "One", "--reason", "x")
+    on_one = ("case", "assess", "S1-01/1", "--component", name, "--level", "possible")
+    assert monitor(*on_one, "--actor", "Rev").code == 2  # no reason
+    refused = monitor(*on_one, "--actor", "One", "--reason", "x")
     assert refused.code == 1
     assert "is an investigator and may not assess causality; roles that may: sponsor reviewer, medical monitor" in refused.err
     arguments = ("--level", "possible", "--actor", "Rev", "--reason", "onset two days after the session")

@@ -1,10 +1,41 @@
-"""Attribution: the investigators' opinions beside the system's, and how far they agree."""
+"""Attribution: the investigators' opinions beside the system's, how far they agree, and what moved the system's."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import polars as pl
+
+from safety_monitor.reporting import figures
+from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
+
+#: Serious events whose evidence is drawn, and pieces of evidence of each: a page.
+_DRAWN, _PIECES = 8, 4
 
 
 def section(material: Material) -> Section:
-    values = {"table": material.tables["attribution_agreement"], "apart": material.tables["attribution_disagreements"]}
+    apart = material.tables["attribution_disagreements"]
+    values = {"table": material.tables["attribution_agreement"], "apart": apart, "weighed": _weighed(material, apart.frame)}
     return Section("attribution", "Attribution to the components", values, flows=True)
+
+
+def _weighed(material: Material, apart: pl.DataFrame) -> list[dict[str, Any]]:
+    """The latest serious events with the evidence behind their leading cause; those that opinions differ on first."""
+    frames = material.snapshot.frames
+    if "weighing" not in frames:  # a snapshot of earlier versions
+        return []
+    disputed = set(apart.select("USUBJID", "AESEQ").iter_rows())
+    serious = frames["events"].filter(pl.col("serious"), pl.col("leading").is_not_null())
+    events = sorted(
+        serious.iter_rows(named=True),
+        key=lambda e: ((e["usubjid"], e["aeseq"]) in disputed, e["aestdtc"] or "", e["usubjid"], e["aeseq"]), reverse=True,
+    )  # fmt: skip
+    found = []
+    for event in events[:_DRAWN]:
+        own = frames["weighing"].filter(pl.col("usubjid") == event["usubjid"], pl.col("aeseq") == event["aeseq"])
+        pieces = own.select("cause", "evidence", "effect").head(_PIECES).rows()
+        share = event[f"share_{event['leading']}"]
+        picture = embedded(figures.moved_by(pieces, event["leading"], share)) if pieces else None
+        found.append(event | {"picture": picture, "share": share, "level": event[f"level_{event['leading']}"]})
+    return found
