@@ -2,7 +2,7 @@
 # `make setup PYTHON=python3.12` takes another interpreter than python3.
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-grading bench-episodes bench-alerts bench-report validate-attribution lock clean
+.PHONY: help setup demo test check bench bench-grading bench-episodes bench-attribution bench-alerts bench-report validate-attribution lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' Makefile
@@ -23,9 +23,9 @@ check: setup ## lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-grading bench-episodes bench-alerts bench-report ## the four measurements
+bench: bench-grading bench-episodes bench-attribution bench-alerts bench-report ## the five measurements
 
-bench-grading bench-episodes bench-alerts bench-report: bench-%: setup
+bench-grading bench-episodes bench-attribution bench-alerts bench-report: bench-%: setup
 	$(BIN)/python bench/bench_$*.py
 
 validate-attribution: setup ## simulated trials with known causes; renews docs/attribution-validation.md (about 5 minutes)

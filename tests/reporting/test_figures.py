@@ -83,3 +83,13 @@ def test_terms_are_labelled_with_their_share() -> None:
     figure = MAKERS["terms"]()
     assert {TERMS[0][0], TERMS[1][0]} <= set(texts(figure))
     assert "Pneumothorax 25 %, grade 3 or worse 6 %" in figure.alt
+
+
+def test_what_moved_a_share_is_drawn_and_said() -> None:
+    pieces = [("pd1", "steroid response yes", 0.314), ("lenvatinib", "a very long piece of evidence " * 4, -0.2)]
+    picture = figures.moved_by(pieces, "pd1", 0.87)
+    assert picture.alt.startswith("pd1 leads with 87 %. Moved by: pd1, steroid response yes: +31 points; lenvatinib, a very long")
+    assert "+31" in picture.svg
+    assert "−20" in picture.svg or "-20" in picture.svg
+    assert "…" in picture.svg  # cut in the picture, whole in its description
+    assert picture.svg == figures.moved_by(pieces, "pd1", 0.87).svg
