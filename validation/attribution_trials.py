@@ -1,15 +1,18 @@
 """Simulated combination trials in which the cause of every event is known.
 
-Its own model, apart from the engine's: Weibull and gamma delays instead of log-normal windows, frailties of subjects, a hazard of
-the disease that rises with progression, an exponential tail after the last dose of the inhibitor, ranges of incidence that each
-trial draws anew, and evidence that is noisy: a hold is followed by a recovery that may be chance, steroids are given for other
-reasons, infections are found where they were looked for. Nothing of ``safety_monitor`` is used here.
+Its own model, apart from the engine's: Weibull and gamma delays instead of log-normal windows, frailties of subjects and sites, a
+hazard of the disease that rises with progression, an exponential tail after the last dose of the inhibitor, events that bring others
+about, ranges of incidence that each trial draws anew, and evidence that is noisy: a hold is followed by a recovery that may be
+chance, steroids are given for other reasons, infections are found where they were looked for. Nothing of ``safety_monitor`` is used.
+
+Causes compete: the first to strike brings the event about, and a subject has each term once.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,187 +23,259 @@ ASSUMPTIONS: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("assumpt
 CAUSES = ("ablation", "lenvatinib", "pd1", "disease", "other")
 COMPONENTS = CAUSES[:3]
 FINDINGS = ("STEROID_RESPONSE", "IMMUNE_BIOPSY", "INFECTION_CONFIRMED", "PROGRESSION_CONFIRMED", "OTHER_CAUSE")
+Random = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Term:
+    """One CTCAE term in one trial. ``causes``: incidence and median delay of each (no delay for disease and other)."""
+
+    name: str
+    causes: Mapping[str, tuple[float, float]]
+    facts: Mapping[str, Any]
+    severe: float
+    shape: float
+    session_shape: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is true of one trial, and how its sites behave."""
+
+    terms: tuple[Term, ...]
+    sites: tuple[Mapping[str, float], ...]
+    habits: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Person:
+    """One subject: days from the first session. ``lenvatinib``: first and last day, None where never given."""
+
+    sessions: tuple[float, ...]
+    lenvatinib: tuple[float, float] | None
+    pauses: tuple[tuple[float, float], ...]
+    doses: tuple[float, ...]
+    ablated: str
+    progression: float
+    frailty: Mapping[str, float]
+
+    def on_lenvatinib(self, day: float) -> bool:
+        if self.lenvatinib is None or not self.lenvatinib[0] <= day <= self.lenvatinib[1]:
+            return False
+        return not any(start <= day < end for start, end in self.pauses)
+
+    def last_lenvatinib(self, day: float) -> float:
+        """Day of the last capsule up to *day*; the first one where it is still to come."""
+        assert self.lenvatinib is not None
+        last = max(self.lenvatinib[0], min(self.lenvatinib[1], day))
+        return max(self.lenvatinib[0], min((start - 1 for start, end in self.pauses if start <= last < end), default=last))
 
 
 def simulate(n_trials: int, seed: int) -> pl.DataFrame:
-    """Events of *n_trials* trials: the columns of the ``attribute`` contract, ``TRUTH``, ``TRIAL``, ``KNOWN`` (whether the
-    fact files have the term) and ``INVESTIGATOR_<C>``."""
-    trials = [_trial(number, np.random.default_rng([seed, number])) for number in range(n_trials)]
-    return (
-        pl.DataFrame([row for rows in trials for row in rows], infer_schema_length=None)
-        .with_row_index("CASEID")
-        .with_columns(pl.col("CASEID").cast(pl.String))
-    )
+    """Events of *n_trials* trials: the columns of the ``attribute`` contract, ``TRUTH``, ``TRIAL`` and ``KNOWN`` (whether the
+    published tables have the term). The same *seed*, the same events; a trial does not depend on how many others there are."""
+    found = [_run(number, np.random.default_rng([seed, number])) for number in range(n_trials)]
+    events = pl.DataFrame([row for rows in found for row in rows], infer_schema_length=None).with_row_index("CASEID")
+    return events.with_columns(pl.col("CASEID").cast(pl.String))
 
 
-def _between(rng: np.random.Generator, pair: Any) -> float:
+def _between(rng: Random, pair: Any) -> float:
+    """Log-uniform between the two, uniform where the lower one is 0."""
     low, high = pair[0], pair[1]
     return float(np.exp(rng.uniform(np.log(low), np.log(high)))) if low > 0 else float(rng.uniform(low, high))
 
 
-def _trial(number: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """One trial draws its own truth first, then its subjects."""
-    a = ASSUMPTIONS
-    terms = {**a["terms"], **a["unknown_terms"]}
-    drawn = {
-        name: {
-            "causes": {
-                cause: (_between(rng, figures), _between(rng, figures[2:]) if len(figures) > 2 else None)
-                for cause, figures in term.items() if cause in CAUSES
+def _run(number: int, rng: Random) -> list[dict[str, Any]]:
+    trial = _trial(rng)
+    rows = []
+    for _ in range(int(rng.integers(*ASSUMPTIONS["n_subjects"]))):
+        person = _person(trial, rng)
+        rows += [{"TRIAL": number, **_observed(term, cause, day, person, trial, rng)}
+                 for term, cause, day in _events(trial, person, rng)]  # fmt: skip
+    return rows
+
+
+def _trial(rng: Random) -> Trial:
+    """A trial draws its own truth first."""
+    a, care = ASSUMPTIONS, ASSUMPTIONS["care"]
+    factor = {cause: _between(rng, a["trial_factor"]) for cause in CAUSES}
+    terms = tuple(
+        Term(
+            name,
+            {
+                cause: (_between(rng, figures) * factor[cause], _between(rng, figures[2:]) if len(figures) > 2 else 0.0)
+                for cause, figures in facts.items() if cause in CAUSES
             },
-            "severe": float(rng.uniform(*term.get("severe", (0.02, 0.1)))),
-            "shape": float(rng.uniform(*a["delay_shape"])),
-            "session_shape": float(rng.uniform(*a["ablation_delay_shape"])),
-        }
-        for name, term in terms.items()
-    }  # fmt: skip
+            facts, float(rng.uniform(*facts.get("severe", (0.02, 0.1)))), float(rng.uniform(*a["delay_shape"])),
+            float(rng.uniform(*a["ablation_delay_shape"])),
+        )
+        for name, facts in {**a["terms"], **a["unknown_terms"]}.items()
+    )  # fmt: skip
+    sites = tuple(
+        {cause: _between(rng, a["site_factor"]) for cause in CAUSES} for _ in range(int(rng.integers(*a["n_sites"], endpoint=True)))
+    )
     habits = {
-        "frailty": rng.uniform(*a["frailty_shape"]), "lenvatinib": rng.uniform(*a["lenvatinib_days"]),
-        "pd1": rng.uniform(*a["pd1_days"]), "tail": rng.uniform(*a["pd1_tail_days"]), "modality": rng.choice(a["modalities"]),
+        "frailty": rng.uniform(*a["frailty_shape"]), "background": rng.uniform(*a["background_days"]),
+        "lenvatinib": rng.uniform(*a["lenvatinib_days"]), "pauses": rng.uniform(*a["lenvatinib_pauses"]),
+        "pd1": rng.uniform(*a["pd1_days"]), "tail": rng.uniform(*a["pd1_tail_days"]),
+        "modality": str(rng.choice(a["modalities"])), "drug": str(rng.choice(a["pd1_drugs"])),
         "progression": rng.uniform(*a["progression_days"]), "factor": rng.uniform(*a["progression_factor"]),
-        "drug": rng.choice(a["pd1_drugs"]), "recurs": rng.uniform(*a["care"]["recurs"]["cause"]),
-        "recurs_other": rng.uniform(*a["care"]["recurs"]["other"]),
-        "says": rng.uniform(*a["care"]["investigator"]["says_related"]), "over": rng.uniform(*a["care"]["investigator"]["over"]),
-        "steroid": rng.uniform(*a["care"]["steroid_response"]["cause"]),
-        "steroid_other": rng.uniform(*a["care"]["steroid_response"]["other"]),
+        "near_only": bool(rng.random() < care["progression_near"]),
+        "recurs": rng.uniform(*care["recurs"]["cause"]), "recurs_other": rng.uniform(*care["recurs"]["other"]),
+        "steroid": rng.uniform(*care["steroid_response"]["cause"]), "steroid_other": rng.uniform(*care["steroid_response"]["other"]),
     }  # fmt: skip
-    rows = []
-    for _ in range(int(rng.integers(*a["n_subjects"]))):
-        rows += [{"TRIAL": number, **row} for row in _subject(terms, drawn, habits, rng)]
-    return rows
+    return Trial(terms, sites, habits)
 
 
-def _subject(terms: Any, drawn: Any, habits: Any, rng: np.random.Generator) -> list[dict[str, Any]]:
-    a = ASSUMPTIONS
+def _person(trial: Trial, rng: Random) -> Person:
+    a, habits = ASSUMPTIONS, trial.habits
     n_sessions = int(rng.choice(3, p=a["sessions"])) + 1
-    sessions = np.concatenate([[0.0], np.sort(rng.uniform(25, 300, n_sessions - 1))]).round()
-    lenvatinib = (float(rng.integers(3, 15)), 0.0)
-    lenvatinib = (lenvatinib[0], lenvatinib[0] + float(np.ceil(rng.exponential(habits["lenvatinib"]))) + 7)
-    first_dose = float(rng.integers(7, 22))
-    n_doses = 1 + int(rng.exponential(habits["pd1"]) // 21)
-    person = {
-        "sessions": sessions, "lenvatinib": lenvatinib, "doses": first_dose + 21.0 * np.arange(n_doses),
-        "site": str(rng.choice(list(a["sites"]), p=list(a["sites"].values()))),
-        "progression": float(rng.exponential(habits["progression"])) + 40,
-        "frailty": {cause: float(rng.gamma(habits["frailty"], 1 / habits["frailty"])) for cause in CAUSES},
-    }  # fmt: skip
-    until = min(a["follow_up_days"], max(lenvatinib[1], person["doses"][-1]) + a["safety_follow_up_days"])
-    rows = []
-    for name, term in terms.items():
-        strikes = {
-            cause: day for cause in drawn[name]["causes"]
-            if (day := _strike(cause, term, drawn[name], person, habits, rng)) is not None and day <= until
-        }  # fmt: skip
-        if strikes:
-            cause = min(strikes, key=lambda each: strikes[each])
-            rows.append(_observed(name, term, cause, strikes[cause], drawn[name], person, habits, rng))
-    return rows
+    sessions = (0.0, *np.sort(rng.uniform(25, 300, n_sessions - 1)).round().tolist())
+    lenvatinib, pauses, doses = None, [], ()
+    if rng.random() >= a["not_given"]["lenvatinib"]:
+        start = float(rng.integers(3, 15))
+        lenvatinib = (start, start + float(np.ceil(rng.exponential(habits["lenvatinib"]))) + 7)
+        for begin in rng.uniform(*lenvatinib, rng.poisson(habits["pauses"])).round().tolist():
+            pauses.append((begin, begin + float(rng.integers(*a["pause_days"]))))
+    if rng.random() >= a["not_given"]["pd1"]:
+        n_doses = 1 + int(rng.exponential(habits["pd1"]) // 21)
+        doses = tuple((float(rng.integers(7, 22)) + 21.0 * np.arange(n_doses)).tolist())
+    at_site = trial.sites[int(rng.integers(len(trial.sites)))]
+    return Person(
+        sessions, lenvatinib, tuple(pauses), doses, str(rng.choice(list(a["sites"]), p=list(a["sites"].values()))),
+        float(rng.exponential(habits["progression"])) + 40,
+        {cause: at_site[cause] * float(rng.gamma(habits["frailty"], 1 / habits["frailty"])) for cause in CAUSES},
+    )  # fmt: skip
 
 
-def _strike(cause: str, term: Any, drawn: Any, person: Any, habits: Any, rng: np.random.Generator) -> float | None:
+def _events(trial: Trial, person: Person, rng: Random) -> list[tuple[Term, str, float]]:
+    """Term, cause and day of every event of one subject within follow-up."""
+    ends = (0.0, *(person.lenvatinib or ()), *person.doses[-1:])
+    until = min(ASSUMPTIONS["follow_up_days"], max(ends) + ASSUMPTIONS["safety_follow_up_days"])
+    found: dict[str, tuple[Term, str, float]] = {}
+    for term in trial.terms:
+        strikes = [(day, cause) for cause in term.causes if (day := _strike(cause, term, person, trial.habits, rng)) is not None]
+        if "after" in term.facts:
+            first, chance, low, high = term.facts["after"]
+            if first in found and found[first][1] in term.causes and rng.random() < chance:
+                strikes.append((found[first][2] + float(rng.uniform(low, high)), found[first][1]))
+        day, cause = min(strikes, default=(np.inf, ""))
+        if day <= until:
+            found[term.name] = (term, cause, day)
+    return list(found.values())
+
+
+def _strike(cause: str, term: Term, person: Person, habits: Mapping[str, Any], rng: Random) -> float | None:
     """The day on which *cause* would bring the term about, if it does."""
-    incidence, delay = drawn["causes"][cause]
-    rate = incidence * person["frailty"][cause]
+    incidence, delay = term.causes[cause]
+    rate = incidence * person.frailty[cause]
     if cause == "disease":  # constant until progression, then higher
-        hazard, until = rate / 180, person["progression"]
-        need = rng.exponential()
+        hazard, need = rate / habits["background"], rng.exponential()
+        until = person.progression
         return need / hazard if need < hazard * until else until + (need - hazard * until) / (hazard * habits["factor"])
     if cause == "other":
-        return float(rng.exponential(180 / rate))
+        return float(rng.exponential(habits["background"] / rate))
     if cause == "ablation":
-        site = term.get("site")
-        near = 1.0 if site is None or site == person["site"] else 0.06
-        for session in person["sessions"]:
+        near = 1.0 if term.facts.get("site") in (None, person.ablated) else 0.06
+        for session in person.sessions:
             if rng.random() < 1 - np.exp(-rate * near):
-                return float(session + rng.gamma(drawn["session_shape"], delay / drawn["session_shape"]))
+                return float(session + rng.gamma(term.session_shape, delay / term.session_shape))
         return None
-    if rng.random() >= 1 - np.exp(-rate):
+    if rng.random() >= 1 - np.exp(-rate) or term.facts.get("only", habits["drug"]) != habits["drug"]:
         return None
-    shape = drawn["shape"]
-    wait = float(delay / np.log(2) ** (1 / shape) * rng.weibull(shape))
+    wait = float(delay / np.log(2) ** (1 / term.shape) * rng.weibull(term.shape))
     if cause == "lenvatinib":
-        start, end = person["lenvatinib"]
-        return start + wait if start + wait <= end + 3 else None
-    day = float(person["doses"][0] + wait)
-    return day if day <= person["doses"][-1] + 21 + rng.exponential(habits["tail"]) else None
+        if person.lenvatinib is None:
+            return None
+        day = person.lenvatinib[0] + wait
+        return day if any(person.on_lenvatinib(day - late) for late in (0.0, 3.0)) else None
+    if not person.doses:
+        return None
+    day = person.doses[0] + wait
+    return day if day <= person.doses[-1] + 21 + rng.exponential(habits["tail"]) else None
 
 
-def _observed(
-    name: str, term: Any, cause: str, day: float, drawn: Any, person: Any, habits: Any, rng: np.random.Generator
-) -> dict[str, Any]:
+def _observed(term: Term, cause: str, day: float, person: Person, trial: Trial, rng: Random) -> dict[str, Any]:
     """The event as a site would record it."""
-    a, care = ASSUMPTIONS, ASSUMPTIONS["care"]
-    severe = bool(rng.random() < drawn["severe"])
+    severe = bool(rng.random() < term.severe)
     onset = float(np.floor(day))
-    if rng.random() < a["misreported_onset"]:
+    if rng.random() < ASSUMPTIONS["misreported_onset"]:
         onset = max(0.0, onset + float(rng.integers(-3, 4)))
+    on_lenvatinib = person.on_lenvatinib(onset)
+    on_pd1 = bool(person.doses) and person.doses[0] <= onset <= person.doses[-1] + 21
+    before = [session for session in person.sessions if session <= onset]
+    given = [dose for dose in person.doses if dose <= onset]
+    first_and_last: dict[str, tuple[float, float] | None] = {
+        "ABLATION": (0.0, before[-1]),
+        "LENVATINIB": (person.lenvatinib[0], person.last_lenvatinib(onset)) if person.lenvatinib else None,
+        "PD1": (person.doses[0], (given or person.doses)[-1] if given else person.doses[0]) if person.doses else None,
+    }
+    ongoing = {"ABLATION": False, "LENVATINIB": on_lenvatinib, "PD1": bool(given) and onset <= person.doses[-1]}
     row: dict[str, Any] = {
-        "AEDECOD": name, "AETERM": name.lower(), "AETOXGR": int(rng.integers(3, 5)) if severe else int(rng.integers(1, 3)),
-        "ABLATION_SITE": person["site"], "ABLATION_MODALITY": str(habits["modality"]), "PD1_DRUG": str(habits["drug"]),
-        "TRUTH": cause, "KNOWN": name in a["terms"],
+        "AEDECOD": term.name, "AETERM": term.facts.get("said", term.name.lower()),
+        "AETOXGR": int(rng.integers(3, 5)) if severe else int(rng.integers(1, 3)),
+        "ABLATION_SITE": person.ablated, "ABLATION_MODALITY": trial.habits["modality"], "PD1_DRUG": trial.habits["drug"],
+        "TRUTH": cause, "KNOWN": term.name in ASSUMPTIONS["terms"],
     }  # fmt: skip
-    before = [session for session in person["sessions"] if session <= onset]
-    row |= _exposure("ABLATION", person["sessions"][0], before[-1] if before else person["sessions"][0], onset, False, rng)
-    start, end = person["lenvatinib"]
-    row |= _exposure("LENVATINIB", start, min(end, onset), onset, start <= onset <= end, rng)
-    given = [dose for dose in person["doses"] if dose <= onset]
-    row |= _exposure("PD1", person["doses"][0], given[-1] if given else person["doses"][0], onset,
-                     bool(given) and onset <= person["doses"][-1], rng)  # fmt: skip
-    row |= _challenges(term, cause, severe, start <= onset <= end, onset <= person["doses"][-1] + 21, habits, rng)
-    immune = bool(term.get("immune"))
-    steroid = rng.random() < (
-        care["steroids"]["immune_cause"] if immune and cause == "pd1" else care["steroids"]["immune_term"] * immune
-    )
-    better = rng.random() < (habits["steroid"] if cause == "pd1" else habits["steroid_other"])
-    row["STEROID_RESPONSE"] = ("Y" if better else "N") if steroid and not term.get("lasting") else None
-    biopsied = immune and rng.random() < care["biopsy"]
-    right = rng.random() < care["biopsy_right"]["positive" if cause == "pd1" else "negative"]
-    row["IMMUNE_BIOPSY"] = ("Y" if right == (cause == "pd1") else "N") if biopsied else None
-    looked = term.get("infective") and rng.random() < care["infection_looked_for"]
-    found = rng.random() < care["infection_found"]["cause" if cause == "other" else "other"]
-    row["INFECTION_CONFIRMED"] = ("Y" if found else "N") if looked else None
-    near = abs(onset - person["progression"]) <= care["progression_near_days"]
-    row["PROGRESSION_CONFIRMED"] = None if rng.random() < care["scan_missing"] else ("Y" if near else "N")
-    said = care["other_cause_said"]
-    named = rng.random() < said["cause" if cause == "other" else "other"]
-    row["OTHER_CAUSE"] = "Y" if named else ("N" if rng.random() < said["no"] else None)
-    for component in COMPONENTS:
-        chance = habits["says"] if component == cause else habits["over"]
-        row[f"INVESTIGATOR_{component.upper()}"] = "Y" if rng.random() < chance else "N"
-    return row
+    for name, days in first_and_last.items():
+        row |= _exposure(name, days, onset, ongoing[name], rng)
+    row |= _challenges(term, cause, severe, on_lenvatinib, on_pd1, trial.habits, rng)
+    return row | _findings(term, cause, onset, person, trial.habits, rng)
 
 
-def _exposure(name: str, first: float, last: float, onset: float, ongoing: bool, rng: np.random.Generator) -> dict[str, Any]:
+def _exposure(name: str, days: tuple[float, float] | None, onset: float, ongoing: bool, rng: Random) -> dict[str, Any]:
+    unknown: dict[str, Any] = dict.fromkeys((f"{name}_DAYS_SINCE_FIRST", f"{name}_DAYS_SINCE_LAST", f"{name}_ONGOING"))
+    if days is None:
+        return {f"{name}_EXPOSED": "N", **unknown}
     if rng.random() < ASSUMPTIONS["unknown_exposure"]:
-        return {
-            f"{name}_EXPOSED": "Y",
-            f"{name}_DAYS_SINCE_FIRST": None,
-            f"{name}_DAYS_SINCE_LAST": None,
-            f"{name}_ONGOING": None,
-        }
-    return {
-        f"{name}_EXPOSED": "Y", f"{name}_DAYS_SINCE_FIRST": onset - first, f"{name}_DAYS_SINCE_LAST": onset - last,
-        f"{name}_ONGOING": "Y" if ongoing else "N",
-    }  # fmt: skip
+        return {f"{name}_EXPOSED": "Y", **unknown}
+    seen = (onset - days[0], onset - days[1], "Y" if ongoing else "N")
+    return {f"{name}_EXPOSED": "Y", **dict(zip(unknown, seen, strict=True))}
 
 
 def _challenges(
-    term: Any, cause: str, severe: bool, on_lenvatinib: bool, on_pd1: bool, habits: Any, rng: np.random.Generator
+    term: Term, cause: str, severe: bool, on_lenvatinib: bool, on_pd1: bool, habits: Mapping[str, Any], rng: Random
 ) -> dict[str, str]:
     """What holding and giving again showed, by the days of recovery and not by the cause itself."""
-    care, found = ASSUMPTIONS["care"], {}
-    degree = "severe" if severe else "mild"
-    days = care["recovery_days"]
-    for name, given, quick, slow in (("LENVATINIB", on_lenvatinib, 7, 14), ("PD1", on_pd1, 30, 60)):
-        held = given and rng.random() < care[f"hold_{name.lower()}"][degree]
+    care = ASSUMPTIONS["care"]
+    found = {"ABLATION_DECHALLENGE": "NOT_DONE", "ABLATION_RECHALLENGE": "NOT_DONE"}
+    degree, days = ("severe" if severe else "mild"), care["recovery_days"]
+    for name, given, quick, slow in (("lenvatinib", on_lenvatinib, 7, 14), ("pd1", on_pd1, 30, 60)):
         answer, again = "NOT_DONE", "NOT_DONE"
-        if held:
-            mine = name.lower() == cause
-            usual = days["lenvatinib_after_hold"] if mine and name == "LENVATINIB" else days[cause]
-            recovery = np.inf if term.get("lasting") else rng.gamma(2.5, _between(rng, usual) / 2.5)
+        if given and rng.random() < care[f"hold_{name}"][degree]:
+            mine = name == cause
+            usual = days["lenvatinib_after_hold"] if mine and name == "lenvatinib" else days[cause]
+            recovery = np.inf if term.facts.get("lasting") else rng.gamma(2.5, _between(rng, usual) / 2.5)
             answer = "POSITIVE" if recovery <= quick else "NEGATIVE" if recovery > slow else "UNKNOWN"
             if recovery <= slow and rng.random() < care["restart"] and rng.random() < care["challenge_seen"]:
-                back = rng.random() < (habits["recurs"] if mine else habits["recurs_other"])
-                again = "POSITIVE" if back else "NEGATIVE"
-        found |= {f"{name}_DECHALLENGE": answer, f"{name}_RECHALLENGE": again}
-    return found | {"ABLATION_DECHALLENGE": "NOT_DONE", "ABLATION_RECHALLENGE": "NOT_DONE"}
+                again = "POSITIVE" if rng.random() < habits["recurs" if mine else "recurs_other"] else "NEGATIVE"
+        found |= {f"{name.upper()}_DECHALLENGE": answer, f"{name.upper()}_RECHALLENGE": again}
+    return found
+
+
+def _findings(
+    term: Term, cause: str, onset: float, person: Person, habits: Mapping[str, Any], rng: Random
+) -> dict[str, str | None]:
+    care, immune = ASSUMPTIONS["care"], bool(term.facts.get("immune"))
+
+    def answer(yes: bool, *, known: bool = True) -> str | None:
+        return ("Y" if yes else "N") if known else None
+
+    by_immunity, by_infection = cause == "pd1", cause == "other" or "is_infection" in term.facts
+    given = rng.random() < care["steroids"]["immune_cause" if by_immunity else "immune_term"]
+    better = rng.random() < habits["steroid" if by_immunity else "steroid_other"]
+    biopsied = immune and rng.random() < care["biopsy"]
+    right = rng.random() < care["biopsy_right"]["positive" if by_immunity else "negative"]
+    looked = bool(term.facts.get("infective")) and rng.random() < care["infection_looked_for"]
+    found = rng.random() < care["infection_found"]["cause" if by_infection else "other"]
+    since = onset - person.progression
+    near = care["progression_near_days"]
+    progressed = abs(since) <= near if habits["near_only"] else since >= -near
+    named = rng.random() < care["other_cause_said"]["cause" if cause == "other" else "other"]
+    return {
+        "STEROID_RESPONSE": answer(better, known=immune and given and not term.facts.get("lasting")),
+        "IMMUNE_BIOPSY": answer(right == by_immunity, known=biopsied),
+        "INFECTION_CONFIRMED": answer(found, known=looked),
+        "PROGRESSION_CONFIRMED": answer(progressed, known=rng.random() >= care["scan_missing"]),
+        "OTHER_CAUSE": answer(named, known=named or rng.random() < care["other_cause_said"]["no"]),
+    }

@@ -15,6 +15,7 @@ True
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ Tier = Literal["verified", "recalled", "judgement"]
 Basis = Literal["term", "class", "flat"]
 Frequency = Literal["expected", "common", "rare", "case_reports", "not_expected"]
 
+
+#: Where the reference of a source ends and the remarks on it begin.
+_ASIDE = re.compile(r"[:;] (?![^(]*\))")
 
 D = TypeVar("D", bound="_Data")
 
@@ -256,8 +260,10 @@ class Profile(_Data):
         return sum(odds[name] * prior[name] for name in prior) / sum(prior.values())
 
     def cite(self, key: str) -> str:
-        """The full reference for a source *key*; a key that is no key is its own reference."""
-        return self.sources.get(key, key)
+        """The reference for a source *key* as a rationale prints it, up to its first ": " or "; "; what follows in the file says
+        which figure was taken and why. A key that is no key is its own reference.
+        """
+        return _ASIDE.split(self.sources.get(key, key), maxsplit=1)[0]
 
 
 class Cuts(_Data):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from math import inf
 from typing import Any, Literal
@@ -174,6 +174,11 @@ class Book(_Data):
     bound: tuple[Bound, ...] = ()
     record: dict[str, Any] = Field(default_factory=dict)
 
+    @cached_property
+    def rules_of(self) -> dict[str, list[Rule]]:
+        """The rules by topic, in their order."""
+        return {name: [rule for rule in self.rule if rule.topic == name] for name in self.topic}
+
     @model_validator(mode="after")
     def _complete(self) -> Book:
         for rule in self.rule:
@@ -246,7 +251,7 @@ def advise(
         return ()
     for name in _topics(term, verbatim, profiles, facts, book):
         open_before = False
-        for rule in (rule for rule in book.rule if rule.topic == name):
+        for rule in book.rules_of.get(name, ()):
             if (rule.grades and grade not in rule.grades) or (rule.terms and term not in rule.terms):
                 continue
             left = _open(rule, term, grade, facts, book)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from math import inf
 from typing import Any
 
@@ -232,8 +232,13 @@ def _first(event: Occurrence, same_episode_days: int) -> bool | None:
     return False if any(end is not None and end < latest for end in earlier) else None
 
 
+@lru_cache(maxsize=1024)
+def _numeric(term: str) -> bool:
+    return bool(numeric_criteria(term))
+
+
 def _laboratory(event: Occurrence, rules: Mapping[str, Any]) -> bool:
-    in_class = event.organ_class in rules["laboratory_classes"] and bool(numeric_criteria(event.term))
+    in_class = event.organ_class in rules["laboratory_classes"] and _numeric(event.term)
     return in_class or event.term in rules["laboratory_terms"]
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -46,8 +46,7 @@ def immune(term: str, verbatim: str, *, reported: bool | None, exposed: bool | N
     """The answer for an event of *term*, reported as *verbatim*. *reported*: the investigator's flag; *exposed*: whether a
     PD-1 inhibitor was given on or before the day of onset.
     """
-    effect = next((row for row in _lists().get("drug_effect", ()) if _has(row, term, verbatim)), None)
-    organ = next((row for row in _lists()["organ"] if _has(row, term, verbatim)), None)
+    effect, organ = _found("drug_effect", term, verbatim), _found("organ", term, verbatim)
     if reported is True:
         doubt = ", although no PD-1 inhibitor is recorded before it" if exposed is False else ""
         return Immune("reported", f"by the investigator{doubt}", organ["name"] if organ else None)
@@ -62,6 +61,11 @@ def immune(term: str, verbatim: str, *, reported: bool | None, exposed: bool | N
     if exposed is None:
         why = f"{organ['name']}; whether a PD-1 inhibitor was given before is not known"
     return Immune("candidate", why + ("; the investigator says no" if reported is False else ""), organ["name"], _source(organ))
+
+
+@lru_cache(maxsize=4096)  # the same few terms and words come again and again
+def _found(kind: str, term: str, verbatim: str) -> dict[str, Any] | None:
+    return next((row for row in _lists()[kind] if _has(row, term, verbatim)), None)
 
 
 def _has(row: dict[str, Any], term: str, verbatim: str) -> bool:

@@ -104,6 +104,27 @@ def test_the_task_is_the_readers_own(addressed, person, at, role, sites, wanted)
     assert wanted in text
 
 
+LINES = {"en": ["Advice, not an order - pd1: hold. [a label; read]"], "zh": ["仅供参考，非医嘱 - pd1：暂停。"]}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_advice_is_said_in_the_readers_language_in_both_parts(addressed, event, person, at, language):
+    told = event(advice=LINES, immune="candidate")
+    alert = addressed(after=told, to=person("Wang", "medical_monitor", language=language))
+    words = words_of(language)
+    text, html = parts(compose(alert, MAIL, at))
+    for part in (text, Text(html).words):
+        assert LINES[language][0] in part
+        assert words["advice"] in part
+        assert words["immune"]["candidate"] in part
+
+
+def test_no_advice_where_there_is_none_or_the_event_is_no_longer_serious(addressed, event, at):
+    heading = words_of("en")["advice"]
+    for alert in (addressed(), addressed(event(), event(version=2, serious=False, serious_basis=(), advice=LINES))):
+        assert heading not in "".join(parts(compose(alert, MAIL, at)))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", AlertKind)
 @pytest.mark.parametrize("known", [True, False])

@@ -243,14 +243,14 @@ def test_every_row_is_a_term_of_the_standard_and_has_a_source_in_full(name: str)
     assert {row.organ_class for row in of(name).classes} == classes
     for row in (*of(name).terms, *of(name).classes):
         for key in (row.source, row.onset_source):
-            assert key is None or len(of(name).cite(key)) > len(key), (row.term or row.organ_class, key)
+            assert key is None or len(of(name).sources.get(key, key)) > len(key), (row.term or row.organ_class, key)
 
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_figure_of_nobody_else_says_so(name: str) -> None:
     says = re.compile("judgement|no published figure|convention|case reports")
     for row in (*of(name).terms, *of(name).classes, of(name).flat):
-        assert row.tier != "judgement" or says.search(of(name).cite(row.source)), (row.term, row.source)
+        assert row.tier != "judgement" or says.search(of(name).sources.get(row.source, row.source)), (row.term, row.source)
 
 
 @pytest.mark.parametrize("name", CAUSES)

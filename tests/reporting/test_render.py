@@ -182,11 +182,15 @@ def test_serious_listing_has_every_serious_event(hcc: Snapshot, html: Element) -
     serious = hcc.frames["events"].filter(pl.col("serious"))
     assert serious.height > 0
     assert all(subject in shown for subject in serious["usubjid"])
-    listing, meanings = section_of(html, "serious").iter("table")
+    listing, advised, meanings = section_of(html, "serious").iter("table")
     assert len(body_rows(listing)) == serious.height
     graded = serious.select("aedecod", "grade").drop_nulls().unique()
     assert {(row[0], int(row[1])) for row in body_rows(meanings)} == set(graded.rows())
     assert [row[2] for row in body_rows(meanings)] == hcc.frames["criteria"]["text"].to_list()
+    lines = all_tables(hcc)["dose_advice"].frame.filter("serious")["line"].to_list()
+    assert lines
+    assert all(line.startswith("Advice, not an order - ") and " ".join(line.split()) in shown for line in lines)
+    assert len(body_rows(advised)) <= serious.height
 
 
 def test_every_table_says_its_counting_rule_and_scopes_its_headers(html: Element) -> None:

@@ -86,7 +86,9 @@ class _Record:
         self._disease = study.settings.disease or disease_behind(study.settings.components, {})
         self._measured = advising.measured_of(_measurements(study))
         self._given: defaultdict[str, list[Exposure]] = defaultdict(list)
-        for row in study.frames["exposures"].iter_rows(named=True):
+        exposures = study.frame("exposures")
+        self._collected = () if exposures is None else _COLLECTED
+        for row in exposures.iter_rows(named=True) if exposures is not None else ():
             self._given[row["usubjid"]].append(Exposure(**row))
         self._reports: defaultdict[tuple[str, str], list[tuple[int, date | None, date | None]]] = defaultdict(list)
         for row in study.all_events.iter_rows(named=True):
@@ -111,14 +113,14 @@ class _Record:
             before=[(onset, end) for seq, onset, end in self._reports[who, row["pt"]] if seq != row["aeseq"]],
         )
         given, measured = self._given[who], self._measured.get(who, ())
-        return advising.advise_event(occurrence, given, measured, self._settings, _COLLECTED, self._disease)
+        return advising.advise_event(occurrence, given, measured, self._settings, self._collected, self._disease)
 
 
 def _measurements(study: Study) -> pl.DataFrame:
     """Results and vital signs of the snapshot as ``advising.measured_of`` reads them."""
     found = [pl.DataFrame(schema=_MEASURED)]
     if (labs := study.frame("labs")) is not None:
-        each = labs.unique(["usubjid", "lbseq", "lbtestcd", "on"], keep="first", maintain_order=True)
+        each = labs.unique(["usubjid", "lbtestcd", "on", "lbstresn", "lbstnrhi"], keep="first", maintain_order=True)
         found.append(each.select("usubjid", "on", "unit", "is_baseline", test="lbtestcd", x="lbstresn", uln="lbstnrhi"))
     vitals = study.frame("vs")
     if vitals is not None and set(_VITALS) <= set(vitals.columns):
