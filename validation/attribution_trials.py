@@ -1,9 +1,9 @@
 """Simulated combination trials in which the cause of every event is known.
 
-Its own model, apart from the engine's: Weibull and gamma delays instead of log-normal windows, frailties of subjects and sites, a
-hazard of the disease that rises with progression, an exponential tail after the last dose of the inhibitor, events that bring others
-about, ranges of incidence that each trial draws anew, and evidence that is noisy: a hold is followed by a recovery that may be
-chance, steroids are given for other reasons, infections are found where they were looked for. Nothing of ``safety_monitor`` is used.
+Its own model, apart from the engine's: Weibull and gamma delays instead of log-normal windows, frailties of subjects and sites,
+a hazard of the disease that rises with progression, an exponential tail after the last dose of the inhibitor, events that bring
+others about, incidences that each trial draws anew, and evidence that is noisy: a hold is followed by a recovery that may be
+chance, steroids are given for other reasons, infections are found where they were looked for. Nothing of the engine is used.
 
 Causes compete: the first to strike brings the event about, and a subject has each term once.
 """
@@ -111,9 +111,9 @@ def _trial(rng: Random) -> Trial:
         )
         for name, facts in {**a["terms"], **a["unknown_terms"]}.items()
     )  # fmt: skip
-    sites = tuple(
-        {cause: _between(rng, a["site_factor"]) for cause in CAUSES} for _ in range(int(rng.integers(*a["n_sites"], endpoint=True)))
-    )
+    fewest, most = a["n_sites"]
+    n_sites = int(rng.integers(fewest, most, endpoint=True))
+    sites = tuple({cause: _between(rng, a["site_factor"]) for cause in CAUSES} for _ in range(n_sites))
     habits = {
         "frailty": rng.uniform(*a["frailty_shape"]), "background": rng.uniform(*a["background_days"]),
         "lenvatinib": rng.uniform(*a["lenvatinib_days"]), "pauses": rng.uniform(*a["lenvatinib_pauses"]),
@@ -122,7 +122,8 @@ def _trial(rng: Random) -> Trial:
         "progression": rng.uniform(*a["progression_days"]), "factor": rng.uniform(*a["progression_factor"]),
         "near_only": bool(rng.random() < care["progression_near"]),
         "recurs": rng.uniform(*care["recurs"]["cause"]), "recurs_other": rng.uniform(*care["recurs"]["other"]),
-        "steroid": rng.uniform(*care["steroid_response"]["cause"]), "steroid_other": rng.uniform(*care["steroid_response"]["other"]),
+        "steroid": rng.uniform(*care["steroid_response"]["cause"]),
+        "steroid_other": rng.uniform(*care["steroid_response"]["other"]),
     }  # fmt: skip
     return Trial(terms, sites, habits)
 
@@ -172,7 +173,8 @@ def _strike(cause: str, term: Term, person: Person, habits: Mapping[str, Any], r
     if cause == "disease":  # constant until progression, then higher
         hazard, need = rate / habits["background"], rng.exponential()
         until = person.progression
-        return need / hazard if need < hazard * until else until + (need - hazard * until) / (hazard * habits["factor"])
+        late = until + (need - hazard * until) / (hazard * habits["factor"])
+        return float(need / hazard if need < hazard * until else late)
     if cause == "other":
         return float(rng.exponential(habits["background"] / rate))
     if cause == "ablation":

@@ -1,6 +1,7 @@
 """What the engine is measured against: three ways in which people attribute, each as shares so that scores compare.
 
-Each is given the benefit of a separate training draw of the simulator: what share its answer deserves is learnt there.
+Each is given the benefit of a separate training draw of the simulator: an answer becomes the shares that the true causes had
+among the training events with that answer. The fourth is no human way: a table of all terms by time, learnt from the simulator.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from attribution_trials import CAUSES, COMPONENTS
+from attribution_trials import CAUSES, COMPONENTS, FINDINGS
+from measures import Floats
 
 from safety_monitor.attribution import Case, Challenge, Exposure
 from safety_monitor.attribution.instruments import naranjo, prefill_naranjo
 from safety_monitor.study import Component
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def _learnt(train: pl.DataFrame, train_key: list[Any], test_key: list[Any]) -> Floats:
@@ -36,6 +36,13 @@ def most_frequent(train: pl.DataFrame, test: pl.DataFrame) -> Floats:
 def nearest_exposure(train: pl.DataFrame, test: pl.DataFrame) -> Floats:
     """Whatever was given last before the onset, and how long ago (same day, a week, a month, longer)."""
     return _learnt(train, _nearest(train), _nearest(test))
+
+
+def term_and_time(train: pl.DataFrame, test: pl.DataFrame) -> Floats:
+    """The causes of that term at that time after whatever was given last: what is to be had from term and time alone, by one
+    who has seen the truth of other trials."""
+    keys = [list(zip(frame["AEDECOD"], _nearest(frame), strict=True)) for frame in (train, test)]
+    return _learnt(train, keys[0], keys[1])
 
 
 def _nearest(frame: pl.DataFrame) -> list[tuple[str, int]]:
@@ -65,14 +72,14 @@ def _totals(frame: pl.DataFrame, components: Sequence[Component]) -> list[tuple[
 
 def _answers(row: dict[str, Any]) -> dict[str, bool | None]:
     words = {"Y": True, "N": False, None: None}
-    names = ("STEROID_RESPONSE", "IMMUNE_BIOPSY", "INFECTION_CONFIRMED", "PROGRESSION_CONFIRMED", "OTHER_CAUSE")
-    return {name.lower(): words[row[name]] for name in names}
+    return {name.lower(): words[row[name]] for name in FINDINGS}
 
 
 def _seen(row: dict[str, Any]) -> dict[str, Exposure]:
     return {
         name: Exposure(
-            True, row[f"{name.upper()}_DAYS_SINCE_FIRST"], row[f"{name.upper()}_DAYS_SINCE_LAST"],
+            row[f"{name.upper()}_EXPOSED"] == "Y", row[f"{name.upper()}_DAYS_SINCE_FIRST"],
+            row[f"{name.upper()}_DAYS_SINCE_LAST"],
             {"Y": True, "N": False, None: None}[row[f"{name.upper()}_ONGOING"]],
             Challenge(row[f"{name.upper()}_DECHALLENGE"]), Challenge(row[f"{name.upper()}_RECHALLENGE"]),
         )
