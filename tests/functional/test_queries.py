@@ -21,7 +21,8 @@ def test_list(monitor, asked):
     assert (asked["usubjid"], asked["siteid"], asked["about"], asked["owner"]) == ("S1-02", "01", "AE 1", "investigator")
     assert (asked["state"], asked["age_days"], asked["text"]) == ("open", 0, "The grade is missing.")
     assert "The grade is missing." in monitor("queries", "list").out
-    assert monitor("queries", "list", "--owner", "sponsor_reviewer", "--json").json == []
+    [review] = monitor("queries", "list", "--owner", "sponsor_reviewer", "--json").json  # the serious event of subject 1
+    assert (review["about"], review["check_id"]) == ("AE 1 ablation", "CAUSALITY_REVIEW_DUE")
     assert monitor("queries", "list", "--site", "02", "--json").json == []
     assert monitor("queries", "list", "--state", "closed", "--json").json == []
 

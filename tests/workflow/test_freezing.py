@@ -168,7 +168,7 @@ def test_the_studys_own_cut_off_holds_unless_another_is_asked_for() -> None:
 
 def test_what_was_not_imported_has_no_frame() -> None:
     assert set(freeze(Collected(STUDY, [], [], []), None, {}).frames) == {
-        "subjects", "events", "exposures", "queries", "criteria"
+        "subjects", "events", "exposures", "queries", "criteria", "weighing"
     }  # fmt: skip
 
 
