@@ -29,7 +29,7 @@ def test_what_is_left_out() -> None:
         ({"stoping": []}, "study.yaml: unknown key 'stoping'; did you mean 'stopping'?"),
         ({"study": {"id": "S1", "tittle": "x"}}, "unknown key 'study.tittle'; did you mean 'title'?"),
         ({"components": [{"name": "a", "matches": []}]}, "unknown key 'components.0.matches'; did you mean 'match'?"),
-        ({"zzz": 1}, "unknown key 'zzz'; known keys: accrual, aesi"),
+        ({"zzz": 1}, "unknown key 'zzz'; known keys: accrual, advice, aesi"),
         ({"study": {}}, "study.id: Field required"),
         ({"study": {"id": ""}}, "study.id"),
         ({"study": {"id": "S1", "timezone": "Mars/North"}}, "'Mars/North' is not an IANA time zone"),
