@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from ctcae_v403 import UnknownTerm
 from ctcae_v403.rules import numeric_criteria
 from safety_monitor.rules.advice import Advice, Book, Facts, advise, book_of
 from safety_monitor.rules.advice_text import LANGUAGES, sentence
@@ -233,13 +234,19 @@ def _first(event: Occurrence, same_episode_days: int) -> bool | None:
 
 
 @lru_cache(maxsize=1024)
-def _numeric(term: str) -> bool:
-    return bool(numeric_criteria(term))
+def _numeric(term: str) -> bool | None:
+    try:
+        return bool(numeric_criteria(term))
+    except UnknownTerm:
+        return None
 
 
-def _laboratory(event: Occurrence, rules: Mapping[str, Any]) -> bool:
-    in_class = event.organ_class in rules["laboratory_classes"] and _numeric(event.term)
-    return in_class or event.term in rules["laboratory_terms"]
+def _laboratory(event: Occurrence, rules: Mapping[str, Any]) -> bool | None:
+    """Whether the event is a laboratory finding; not known of a term that CTCAE does not have."""
+    if event.term in rules["laboratory_terms"]:
+        return True
+    numeric = _numeric(event.term)
+    return numeric and event.organ_class in rules["laboratory_classes"]
 
 
 def _since_liver_ablation(component: Component | None, onset: date | None, given: Sequence[Exposure], site: str) -> Range | None:

@@ -135,6 +135,20 @@ def test_ablation_of_the_liver(sessions: list[Exposure], told: str) -> None:
     assert told in found
 
 
+@pytest.mark.parametrize(
+    ("term", "organ_class", "life", "first"),
+    [
+        ("Lipase increased", "Investigations", False, "- len: hold."),
+        ("Lipase increased", "Investigations", True, "- len: stop for good."),
+        ("Anemia", "Blood and lymphatic system disorders", True, "- len: stop for good."),
+        ("Colonic perforation", "Gastrointestinal disorders", False, "- len: stop for good."),
+        ("[not coded] something", None, False, "- len: if not a laboratory finding: stop for good."),
+    ],
+)
+def test_grade_4_of_a_laboratory_finding(term: str, organ_class: str | None, life: bool, first: str) -> None:
+    assert first in text(advised([exposure("len", 1)], term=term, organ_class=organ_class, life_threatening=life, grade=4))
+
+
 def test_off_switches_advice_off_and_keeps_the_flag() -> None:
     found = advised([exposure("ici", 30)], advice={"off": True}, term="Colitis")
     assert found.lines == ()
