@@ -10,7 +10,10 @@ from measures import Bin
 from variations import Moved
 
 mpl.use("svg")
-mpl.rcParams.update({"svg.hashsalt": "safety-monitor", "font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
+mpl.rcParams.update({
+    "svg.hashsalt": "safety-monitor", "svg.fonttype": "none", "font.size": 8, "font.family": "sans-serif",
+    "axes.spines.top": False, "axes.spines.right": False,
+})  # fmt: skip
 
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402

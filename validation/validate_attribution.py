@@ -187,8 +187,10 @@ def _kinds(study: Study) -> list[list[Any]]:
 def _bias(study: Study) -> list[list[Any]]:
     """Mean share stated less the fraction true, in percent points."""
     apart = study.answer.shares - hits(study.answer.shares, study.truth)
-    masks = {**_kind_masks(study), "all": np.ones(len(study.truth), dtype=bool)}
-    return [[kind, *(f"{100 * value:+.1f}" for value in apart[inside].mean(axis=0))] for kind, inside in masks.items()]
+    found = {kind: apart[inside].mean(axis=0) for kind, inside in _kind_masks(study).items()}
+    unasked = ask(study.events.with_columns(PROGRESSION_CONFIRMED=pl.lit(None, pl.String))).shares
+    found |= {"all": apart.mean(axis=0), "all, scans not looked at": (unasked - hits(unasked, study.truth)).mean(axis=0)}
+    return [[kind, *(f"{100 * value:+.1f}" for value in values)] for kind, values in found.items()]
 
 
 def _confusion(study: Study) -> list[list[Any]]:

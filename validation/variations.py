@@ -161,12 +161,22 @@ def missing(events: pl.DataFrame, seed: int) -> list[tuple[str, float, Scores]]:
 
 @dataclass(frozen=True)
 class Weight:
-    """One number that no publication gives, its value, and the setting in which it is multiplied by a factor."""
+    """One number that no publication gives, its value, and the setting in which it is multiplied by a factor.
+
+    ``turns_at``: a finding that speaks for or against a cause keeps its direction; it may become neutral, no more.
+    """
 
     label: str
     value: float
     by: Callable[[Setting, float], Setting]
     steps: tuple[float, float] = (2.0, 0.5)
+    turns_at: float | None = None
+
+    def kept(self, factor: float) -> float:
+        """*factor*, or as much of it as leaves the direction."""
+        if self.turns_at is None or (self.value < self.turns_at) == (self.value * factor < self.turns_at):
+            return factor
+        return self.turns_at / self.value
 
 
 def _rule(name: str, number: int) -> Weight:
@@ -179,7 +189,7 @@ def _rule(name: str, number: int) -> Weight:
         rules[number] = rule.model_copy(update={"factor": rule.factor * factor})
         return setting.with_profile(name, evidence=tuple(rules))
 
-    return Weight(f"{name}: {rule.what.replace('_', ' ')} {rule.value}{also}", rule.factor, by)
+    return Weight(f"{name}: {rule.what.replace('_', ' ')} {rule.value}{also}", rule.factor, by, turns_at=1.0)
 
 
 def _outside(name: str) -> Weight:
@@ -230,7 +240,7 @@ def judged() -> list[Weight]:
         of = shipped(name)
         found += [_rule(name, n) for n, rule in enumerate(of.evidence) if rule.tier == "judgement" and rule.factor != 1.0]
         found += [_outside(name)] if of.kind != "background" else []
-        found += [_fading(name, of.persistence)] if of.persistence else []
+        found += [_fading(name, of.persistence)] if of.persistence and of.persistence.tier == "judgement" else []
     found += [_constant(key) for key in ("horizon_days", "exposure_unknown", "grade3_fraction", "incidence_floor")]
     return [*found, *map(_word, weights().frequency), *map(_cut, ("possible", "probable", "definite"))]
 
@@ -267,9 +277,9 @@ def sensitivity(events: pl.DataFrame, base: Answer) -> list[Moved]:
 
 def tuned(events: pl.DataFrame, start: Moved) -> tuple[float, float]:
     """How far to go in the direction of *start*, a change that helped: the factor with the least Brier score on *events*
-    among the square-root steps up to eightfold, and that score."""
+    among the square-root steps up to eightfold that keep the direction of a finding, and that score."""
     truth = true_causes(events)
-    factors = [start.factor ** (half / 2) for half in range(1, 7)]
+    factors = sorted({start.weight.kept(start.factor ** (half / 2)) for half in range(1, 7)})
     found = [(brier(ask(events, start.weight.by(Setting(), factor)).shares, truth), factor) for factor in factors]
     least, factor = min(found)
     return factor, least
