@@ -28,7 +28,7 @@ bench: bench-grading bench-episodes bench-attribution bench-alerts bench-report 
 bench-grading bench-episodes bench-attribution bench-alerts bench-report: bench-%: setup
 	$(BIN)/python bench/bench_$*.py
 
-validate-attribution: setup ## simulated trials with known causes; renews docs/attribution-validation.md (about 5 minutes)
+validate-attribution: setup ## simulated trials with known causes; renews docs/attribution-validation.md (about 6 minutes)
 	$(BIN)/python validation/validate_attribution.py
 
 dictionary: setup ## renew docs/dictionary.md after a change of the criteria; OFFICIAL=FILE writes build/dictionary.md beside NCI's text
