@@ -57,13 +57,18 @@ class Route(Settings):
 
 class Permissions(Settings):
     """Which roles may decide what. An investigator decides for the own sites only. The defaults follow ICH E6: the site answers
-    for its data, the sponsor's safety staff and data management for what becomes of a question.
+    for its data, the sponsor's safety staff and data management for what becomes of a question. An opinion on causality is the
+    investigator's own where an investigator gives it, else the sponsor's.
     """
 
     decide_case: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR)
-    answer_query: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.DATA_MANAGER)
-    assess_causality: tuple[Role, ...] = (Role.SPONSOR_REVIEWER, Role.MEDICAL_MONITOR)
-    close_query: tuple[Role, ...] = (Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.DATA_MANAGER)
+    answer_query: tuple[Role, ...] = (
+        Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER, Role.DATA_MANAGER,
+    )  # fmt: skip
+    assess_causality: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SPONSOR_REVIEWER, Role.MEDICAL_MONITOR)
+    close_query: tuple[Role, ...] = (
+        Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER, Role.DATA_MANAGER,
+    )  # fmt: skip
 
 
 class MailSettings(Settings):

@@ -210,9 +210,9 @@ class Query(SQLModel):
 
 
 class ComponentOpinion(SQLModel):
-    """One opinion on one cause of one event; ``author`` is ``investigator`` (as reported), ``system`` or
-    ``sponsor_reviewer`` (the person is ``given_by``). ``rationale``: the reason; ``pieces``, with the leading cause of the
-    system: (cause, evidence, effect on its share if it were not known).
+    """One opinion on one cause of one event; ``author`` is ``investigator`` (as reported), ``system``, or of a person
+    (``given_by``) ``investigator_stated`` or ``sponsor_reviewer``. ``rationale``: the reason; ``pieces``, with the leading
+    cause of the system: (cause, evidence, effect on its share if it were not known).
     """
 
     component: str

@@ -128,7 +128,7 @@ class EpisodeRules(Settings):
     draft_from: int = Field(default=3, ge=1, le=4)
 
 
-class CausalityRules(Settings):
+class AttributionRules(Settings):
     """When opinions on causality are asked about. Two levels: the distance at which related and not related stop being
     neighbours. Grade 3: below it, and not serious, the questions would outnumber their use.
     """
@@ -162,7 +162,7 @@ class StudySettings(Settings):
     components: tuple[Component, ...] = ()
     disease: str | None = None
     episodes: EpisodeRules = EpisodeRules()
-    causality: CausalityRules = CausalityRules()
+    attribution: AttributionRules = AttributionRules()
     advice: AdviceRules = AdviceRules()
     lab_policy: str | dict[str, str] = "standard"
     stopping: tuple[StoppingRule, ...] = ()

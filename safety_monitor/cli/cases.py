@@ -132,7 +132,7 @@ def assess_case(
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Records a sponsor reviewer's opinion on one component beside the investigator's; says what counts for reporting."""
+    """Records a person's opinion on one component beside the reported one; says what then counts for expedited reporting."""
     from safety_monitor.workflow.deciding import assess_causality
     from safety_monitor.workflow.studies import resolve
 
@@ -147,7 +147,7 @@ def assess_case(
         print_json({"event": event, "component": component, "related": counted.related, "decided_by": counted.decided_by,
                     "why": counted.why})  # fmt: skip
         return
-    stdout.print(f"{event}, {component}: recorded. {_counted(counted)}", markup=False)
+    stdout.print(f"{event}, {component}: recorded. For expedited reporting, if serious: {_counted(counted)}.", markup=False)
 
 
 def _event_key(text: str) -> tuple[str, int]:
@@ -158,14 +158,15 @@ def _event_key(text: str) -> tuple[str, int]:
 
 
 def _counted(counted: ReportedCausality) -> str:
-    answer = "not known, treated as related" if counted.related is None else "related" if counted.related else "not related"
-    return f"For expedited reporting: {answer}, by {counted.decided_by} ({counted.why})."
+    if counted.related is None:
+        return f"not known, treated as related ({counted.why})"
+    return f"{'related' if counted.related else 'not related'}, by {counted.decided_by} ({counted.why})"
 
 
 def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> None:
     """The opinions on one event, side by side."""
     from safety_monitor import store
-    from safety_monitor.rules.causality import causality_for_reporting
+    from safety_monitor.rules.causality import SYSTEM, causality_for_reporting
     from safety_monitor.store import events
     from safety_monitor.store import queries as query_store
     from safety_monitor.store.studies import settings_of
@@ -181,34 +182,38 @@ def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> N
         held = events.opinions_on(session, found.id)
         asked = [each for each in query_store.stored_queries(session, study_id) if each.state is not QueryState.CLOSED
                  and each.query.usubjid == usubjid and f"{each.query.about} ".startswith(f"AE {aeseq} ")]  # fmt: skip
-    event = found.event
+    event, serious = found.event, bool(found.assessment and found.assessment.serious)
+    leading = max((o for o, _ in held if o.author == SYSTEM), key=lambda o: o.share or 0, default=None)
     opinions = [
         {"component": o.component, "author": o.author, "given_by": o.given_by, "level": o.level, "share": o.share, "at": at,
-         "reason": o.rationale}
+         "reason": o.rationale, "leading": o is leading}
         for o, at in held
     ]  # fmt: skip
     counted = {c.name: causality_for_reporting(c.name, [o for o, _ in held], settings) for c in settings.components}
     if as_json:
         facts = event.model_dump(include={"usubjid", "aeseq", "aeterm", "aedecod", "grade", "aestdtc", "aeendtc", "aeout"})
         told = {name: {"related": each.related, "decided_by": each.decided_by, "why": each.why} for name, each in counted.items()}
-        print_json({**facts, "opinions": opinions, "for_reporting": told,
+        print_json({**facts, "serious": serious, "deleted": found.is_deleted, "opinions": opinions,
+                    "for_reporting": told if serious else None,
                     "queries": [{"id": q.id, "state": q.state, "text": q.query.text} for q in asked]})  # fmt: skip
         return
     stdout.print(f"{usubjid} AE {aeseq}: {event.aedecod or event.aeterm}, grade {event.grade or 'not known'}, "
-                 f"from {event.aestdtc or 'an unknown day'}", markup=False)  # fmt: skip
+                 f"{'serious' if serious else 'not serious'}, from {event.aestdtc or 'an unknown day'}"
+                 f"{'; deleted at its source' if found.is_deleted else ''}", markup=False)  # fmt: skip
+    # An investigator's word and the system's level are shown as given; of a long reason the first sentence.
     rows = [
-        (o["component"], str(o["author"]).replace("_", " "), o["given_by"] or "", o["level"] or "",
-         "" if o["share"] is None else f"{100 * float(str(o['share'])):.1f} %", f"{o['at']:%Y-%m-%d %H:%M}")
-        for o in opinions
+        (o.component, o.author.replace("_", " "), o.given_by or "", o.level or "none",
+         "" if o.share is None else f"{100 * o.share:.1f} %{', leads' if o is leading else ''}", f"{at:%Y-%m-%d %H:%M}",
+         o.rationale if o.author != SYSTEM else o.rationale.partition(". ")[0])
+        for o, at in held
     ]  # fmt: skip
-    print_table(("component", "opinion of", "person", "level", "share", "given (UTC)"), rows)
-    for opinion in opinions:
-        if opinion["reason"]:
-            who = opinion["given_by"] or str(opinion["author"]).replace("_", " ")
-            stdout.print(f"\n{who}, {opinion['component']}: {opinion['reason']}", markup=False)
-    stdout.print()
-    for name, each in counted.items():
-        stdout.print(f"{name}: {_counted(each)}", markup=False)
+    print_table(("component", "opinion of", "person", "level", "share", "given (UTC)", "reason"), rows)
+    if leading is not None and leading.rationale:
+        stdout.print(f"\nThe system's reasons: {leading.rationale}\n", markup=False)
+    if not serious:
+        stdout.print("Not serious: no expedited reporting.")
+    for name, each in counted.items() if serious else ():
+        stdout.print(f"For expedited reporting, {name}: {_counted(each)}.", markup=False)
     for query in asked:
         stdout.print(f"Question {query.id} ({query.state.value}): {query.query.text}", markup=False)
 

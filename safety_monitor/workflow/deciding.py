@@ -15,7 +15,7 @@ from sqlmodel import Session
 from safety_monitor import store
 from safety_monitor.config import Config, Person
 from safety_monitor.records import ComponentOpinion, Subject
-from safety_monitor.rules.causality import REVIEWER, ReportedCausality, causality_for_reporting
+from safety_monitor.rules.causality import REVIEWER, STATED, ReportedCausality, causality_for_reporting
 from safety_monitor.store import episodes as episode_store
 from safety_monitor.store import events as event_store
 from safety_monitor.store import queries as query_store
@@ -87,9 +87,10 @@ def assess_causality(
     engine: Engine, config: Config, event: tuple[str, int], component: str, level: Level, *, study_id: str, actor: str,
     reason: str, at: datetime,
 ) -> ReportedCausality:  # fmt: skip
-    """Records the opinion of a sponsor reviewer on one component; what now counts for expedited reporting.
+    """Records a person's opinion on one component; what now counts for expedited reporting, should the event be serious.
 
-    The investigator's opinion is not touched: it is what the site reports, and changes with its data only.
+    An investigator's is kept beside the reported one, which only the site's data change, and the site is asked to make them
+    agree; anybody else's is the sponsor reviewer's. A new opinion takes the place of the same author's; the audit keeps both.
     """
     with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
         settings = _settings(session, study_id)
@@ -103,8 +104,9 @@ def assess_causality(
         subject = _subject(session, study_id, usubjid)
         person = may(config, actor, "assess_causality", study_id, subject.siteid if subject else None)
         opinion = ComponentOpinion(
-            component=component, author=REVIEWER, level=level.name, rationale=reason, given_by=person.name
-        )
+            component=component, author=STATED if person.role is Role.INVESTIGATOR else REVIEWER, level=level.name,
+            rationale=reason, given_by=person.name,
+        )  # fmt: skip
         event_store.put_opinions(session, [(stored.id, opinion, stored)], at)
         decide_again(session, config, settings, at)
         return causality_for_reporting(component, [o for o, _ in event_store.opinions_on(session, stored.id)], settings)

@@ -159,7 +159,8 @@ def _opinions(assessed: AssessedEvent, names: Sequence[str], settings: StudySett
         reported = assessed.event.relatedness.get(name)
         row[f"investigator_{name}"] = reported
         row[f"related_{name}"] = is_related(reported, settings) if reported else None
-    row |= {f"reviewer_{o.component}": o.level for o in assessed.opinions if o.author == causality.REVIEWER}
+    reviewed = {o.component: o.level for o in assessed.opinions if o.author == causality.REVIEWER}
+    row |= {f"reviewer_{name}": reviewed.get(name) for name in names}
     weighed = {o.component: o for o in assessed.opinions if o.author == causality.SYSTEM and o.share is not None}
     for cause, opinion in weighed.items():
         row |= {f"share_{cause}": opinion.share, f"level_{cause}": opinion.level}

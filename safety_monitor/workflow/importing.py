@@ -269,7 +269,8 @@ def _decide_and_apply(
         asked += questions
         assessment = assessed[event.key] = assess(event, subject, settings, questions)
         held = opinions_on(event, on_record.get(event.usubjid, SubjectRecord()), settings, imported)
-        reviewed = [o for o in before.opinions.values() if o.author == causality.REVIEWER] if before else []
+        held += _withdrawn(before, held)
+        reviewed = [o for o in before.opinions.values() if o.author in causality.PEOPLE] if before else []
         siteid = subject.siteid if subject else None
         asked += causality.questions(event, assessment, [*held, *reviewed], settings, siteid)
         assessments.append((event_id, assessment, before))
@@ -331,11 +332,16 @@ def code_to_ctcae(aedecod: str | None, aeterm: str) -> tuple[str, str, int] | No
 def opinions_on(
     event: AdverseEvent, record: SubjectRecord, settings: StudySettings, imported: Collection[str]
 ) -> list[ComponentOpinion]:
-    """The investigator's opinion per component as reported, and the system's on every cause."""
+    """The investigator's opinion per component as reported, else the overall one, and the system's on every cause."""
     found = [
         ComponentOpinion(component=name, author=causality.INVESTIGATOR, level=opinion)
         for name, opinion in event.relatedness.items()
     ]
+    if overall := (event.aerel or "").strip():
+        found += [
+            ComponentOpinion(component=c.name, author=causality.INVESTIGATOR, level=overall, rationale="AEREL, of all treatment")
+            for c in settings.components if c.name not in event.relatedness
+        ]  # fmt: skip
     if not settings.components:
         return found
     weighing = weigh(case_of(event, record, settings, imported), settings.components, disease=settings.disease)
@@ -350,6 +356,16 @@ def opinions_on(
             )
         )
     return found
+
+
+def _withdrawn(before: StoredEvent | None, held: Sequence[ComponentOpinion]) -> list[ComponentOpinion]:
+    """What the investigator said and the data no longer say: kept as an opinion without a level, the former one in the audit."""
+    now = {(each.component, each.author) for each in held}
+    return [
+        ComponentOpinion(component=component, author=author, rationale="withdrawn: the data no longer say")
+        for component, author in (before.opinions if before else ())
+        if author == causality.INVESTIGATOR and (component, author) not in now
+    ]
 
 
 def _moving(weighing: Weighing) -> tuple[tuple[str, str, float], ...]:

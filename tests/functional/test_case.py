@@ -77,9 +77,9 @@ def test_assess(monitor, desk):
     name = components[0]
     on_one = ("case", "assess", "S1-01/1", "--component", name, "--level", "possible")
     assert monitor(*on_one, "--actor", "Rev").code == 2  # no reason
-    refused = monitor(*on_one, "--actor", "One", "--reason", "x")
+    refused = monitor(*on_one, "--actor", "Officer", "--reason", "x")
     assert refused.code == 1
-    assert "is an investigator and may not assess causality; roles that may: sponsor reviewer, medical monitor" in refused.err
+    assert "Officer is a safety officer and may not assess causality; roles that may: investigator, sponsor" in refused.err
     arguments = ("--level", "possible", "--actor", "Rev", "--reason", "onset two days after the session")
     wrong = monitor("case", "assess", "S1-01/1", "--component", "aspirin", *arguments)
     assert (wrong.code, "'aspirin' is no component of study S1" in wrong.err) == (1, True)
@@ -88,10 +88,29 @@ def test_assess(monitor, desk):
     done = monitor("case", "assess", "S1-01/1", "--component", name, *arguments, "--json").json
     assert done["related"] is True
     assert "sponsor reviewer Rev" in done["decided_by"]
+    stated = monitor("case", "assess", "S1-01/1", "--component", name, "--level", "unlikely", "--actor", "One", "--reason", "x")
+    assert "For expedited reporting, if serious: related, by investigator and sponsor reviewer Rev" in stated.out
+    opinions = monitor("case", "show", "S1-01/1", "--json").json["opinions"]
+    of_one = {each["author"]: each for each in opinions if each["component"] == name}
+    people = {author: each for author, each in of_one.items() if author != "system"}
+    assert {author: (each["level"], each["given_by"], each["reason"]) for author, each in people.items()} == {
+        "investigator": ("Y", None, "AEREL, of all treatment"),  # the study asks for no opinion on components
+        "investigator_stated": ("UNLIKELY", "One", "x"),
+        "sponsor_reviewer": ("POSSIBLE", "Rev", "onset two days after the session"),
+    }
+    assert all(each["at"] for each in opinions)
+    assert 0 <= of_one["system"]["share"] <= 1
+    assert [each["leading"] for each in opinions].count(True) == 1
     shown = monitor("case", "show", "S1-01/1")
-    assert "onset two days after the session" in shown.out
-    assert "For expedited reporting: related" in shown.out
-    assert "possible" in shown.out.lower()
+    words = " ".join(shown.out.split())
+    assert "AE 1: Pneumothorax, grade 3, serious, from 2026-01-06" in shown.out
+    assert "The system's reasons: Pneumothorax (grade 3):" in shown.out
+    assert f"For expedited reporting, {name}: related, by investigator and sponsor reviewer Rev" in words
+    assert "the data say nothing, One stated unlikely" in words
+    mild = monitor("case", "show", "S1-02/1")
+    assert "Not serious: no expedited reporting." in mild.out
+    assert monitor("case", "show", "S1-02/1", "--json").json["for_reporting"] is None
+    assert "S1-01 has no event with AESEQ 7 in study S1" in monitor("case", "show", "S1-01/7").err
     monitor("import", "data")  # the site's data again: the reviewer's opinion stays
     again = monitor("case", "show", "S1-01/1", "--json").json["opinions"]
     assert [each["given_by"] for each in again if each["author"] == "sponsor_reviewer"] == ["Rev"]

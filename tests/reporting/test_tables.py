@@ -382,7 +382,8 @@ def study(events: list[dict[str, Any]], subjects: int = 4, **configured: Any) ->
          "last_treatment_on": date(2025, 4, 10)}
         for k in range(subjects)
     ]  # fmt: skip
-    schema = frames.event_schema(raw) | {"level_pd1": pl.String}
+    weighed = {"level_pd1": pl.String, "share_pd1": pl.Float64, "reviewer_pd1": pl.String}
+    schema = frames.event_schema(raw) | {name: weighed[name] for name in weighed if any(name in event for event in events)}
     content = {
         "subjects": frames.framed(people, frames.SUBJECTS, ("usubjid",)),
         "events": frames.framed(
@@ -471,8 +472,32 @@ def test_agreement_of_investigator_and_engine() -> None:
     assert row == {
         "component": "pd1", "events": 10, "both_related": 4, "investigator_only": 1, "engine_only": 2,
         "neither": 3,
-        "not_rated": 2, "agreement_pct": 70.0, "weighted_kappa": None, "reviewed": None, "two_levels_apart": 0,
+        "not_rated": 2, "agreement_pct": 70.0, "weighted_kappa": None, "far_apart": 0, "reviewed": None,
+        "reviewer_agreement_pct": None, "reviewer_kappa": None, "reviewer_system_kappa": None,
     }  # fmt: skip
+
+
+def test_agreement_on_levels_and_with_the_reviewer() -> None:
+    said = [
+        # investigator, related, system, reviewer
+        ("1", False, "UNRELATED", "UNRELATED"), ("2", False, "POSSIBLE", "PROBABLE"), ("4", True, "PROBABLE", "PROBABLE"),
+        ("DEFINITE", True, "PROBABLE", None), ("N", False, "PROBABLE", "UNLIKELY"), (None, None, "POSSIBLE", "POSSIBLE"),
+    ]  # fmt: skip
+    tables = all_tables(study([
+        {"usubjid": "S-0", "investigator_pd1": word, "related_pd1": related, "level_pd1": level, "share_pd1": 0.5,
+         "reviewer_pd1": reviewer}
+        for word, related, level, reviewer in said
+    ]))  # fmt: skip
+    [row] = tables["attribution_agreement"].frame.to_dicts()
+    assert row["weighted_kappa"] == pytest.approx(0.875)  # 1 1, 2 3, 4 4, 5 4; not N, which names no level
+    assert (row["events"], row["not_rated"], row["far_apart"]) == (5, 1, 1)
+    # with the investigator: no no, no yes, yes yes, no no
+    assert (row["reviewed"], row["reviewer_agreement_pct"]) == (5, 75.0)
+    assert row["reviewer_kappa"] == pytest.approx(0.5)
+    # with the system: (1 1) (4 3) (4 4) (2 4) (3 3); 5 seen, 65 over all pairs of the five by five
+    assert row["reviewer_system_kappa"] == pytest.approx(1 - 5 * 5 / 65)
+    [apart] = tables["attribution_disagreements"].frame.to_dicts()
+    assert (apart["investigator"], apart["system"], apart["share"], apart["reviewer"]) == ("N", "PROBABLE", 0.5, "UNLIKELY")
 
 
 def test_stopping_rule_that_is_crossed() -> None:
