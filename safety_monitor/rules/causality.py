@@ -144,7 +144,9 @@ def _reasons(opinions: Iterable[ComponentOpinion], component: str) -> str:
 
     No shares: a question is asked anew when its words change.
     """
-    leading = max((o for o in opinions if o.author == SYSTEM and o.share is not None), key=lambda o: o.share or 0, default=None)
+    weighed = (each for each in opinions if each.author == SYSTEM and each.share is not None)
+    # only the leading cause has a rationale: it tells which of two equal shares leads, in whatever order they come
+    leading = max(weighed, key=lambda each: (bool(each.rationale), each.share or 0), default=None)
     if leading is None:
         return "no reasons are kept"
     about = {leading.component.lower(), component.lower()}
