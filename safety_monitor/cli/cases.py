@@ -183,7 +183,7 @@ def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> N
         asked = [each for each in query_store.stored_queries(session, study_id) if each.state is not QueryState.CLOSED
                  and each.query.usubjid == usubjid and f"{each.query.about} ".startswith(f"AE {aeseq} ")]  # fmt: skip
     event, serious = found.event, bool(found.assessment and found.assessment.serious)
-    leading = max((o for o, _ in held if o.author == SYSTEM), key=lambda o: o.share or 0, default=None)
+    leading = next((o for o, _ in held if o.author == SYSTEM and o.rationale), None)  # it alone has the reasons
     opinions = [
         {"component": o.component, "author": o.author, "given_by": o.given_by, "level": o.level, "share": o.share, "at": at,
          "reason": o.rationale, "leading": o is leading}
@@ -208,7 +208,7 @@ def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> N
         for o, at in held
     ]  # fmt: skip
     print_table(("component", "opinion of", "person", "level", "share", "given (UTC)", "reason"), rows)
-    if leading is not None and leading.rationale:
+    if leading is not None:
         stdout.print(f"\nThe system's reasons: {leading.rationale}\n", markup=False)
     if not serious:
         stdout.print("Not serious: no expedited reporting.")

@@ -62,9 +62,8 @@ PIECES = (
 
 def opinion(author: str, level: str | None, share: float | None = None) -> ComponentOpinion:
     pieces = PIECES if author == "system" else ()
-    return ComponentOpinion(
-        component="lenvatinib", author=author, level=level, share=share, given_by=PEOPLE.get(author), pieces=pieces
-    )
+    return ComponentOpinion(component="lenvatinib", author=author, level=level, share=share, given_by=PEOPLE.get(author),
+                            pieces=pieces, rationale="why" if pieces else "")  # fmt: skip
 
 
 def held(
@@ -209,6 +208,15 @@ def test_a_question_names_both_opinions_and_what_the_system_rests_on() -> None:
     )
     [due] = queries(None, None, serious=True)
     assert "The investigator says nothing, the system blank (no reasons are kept)" in due.text
+
+
+@pytest.mark.parametrize("disease_first", [True, False])
+def test_of_equal_shares_the_one_that_has_the_reasons_leads(disease_first: bool) -> None:
+    equal = [ComponentOpinion(component="disease", author="system", level="POSSIBLE", share=0.5)]
+    both = [*equal, *held(None, None)] if disease_first else [*held(None, None), *equal]
+    event = AdverseEvent(study_id="S", usubjid="1", aeseq=7, aeterm="colitis", grade=3)
+    [due] = questions(event, Assessment(serious=True), both, STUDY, "01")
+    assert "(lenvatinib leads: lenvatinib dechallenge" in due.text
 
 
 def test_the_distance_and_the_grade_are_the_study_s() -> None:
