@@ -48,10 +48,13 @@ class Person(Settings):
 
 
 class Route(Settings):
-    """Which roles an alert kind goes to; ``min_grade`` narrows it to events of that grade or worse."""
+    """Which roles an alert kind goes to; ``min_grade`` narrows it to events of that grade or worse, ``rules`` to alerts of those
+    rules; ``every_site`` tells investigators of other sites too (SUSAR notices)."""
 
     kinds: tuple[AlertKind, ...] = tuple(AlertKind)
     roles: tuple[Role, ...]
+    rules: tuple[str, ...] = ()
+    every_site: bool = False
     min_grade: int | None = Field(default=None, ge=1, le=5)
 
 
@@ -61,6 +64,11 @@ class Permissions(Settings):
     investigator's own where an investigator gives it, else the sponsor's.
     """
 
+    override_case: tuple[Role, ...] = (Role.SPONSOR_REVIEWER, Role.MEDICAL_MONITOR)
+    meet_clock: tuple[Role, ...] = (Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER)
+    draft_case: tuple[Role, ...] = (
+        Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER,
+    )  # fmt: skip
     decide_case: tuple[Role, ...] = (Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR)
     answer_query: tuple[Role, ...] = (
         Role.INVESTIGATOR, Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER, Role.DATA_MANAGER,
@@ -69,6 +77,25 @@ class Permissions(Settings):
     close_query: tuple[Role, ...] = (
         Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER, Role.DATA_MANAGER,
     )  # fmt: skip
+
+
+class BounceSettings(Settings):
+    """Where mails that come back are read from: a ``folder`` (``.eml`` files or a Maildir), or a mailbox of an IMAP ``host``."""
+
+    folder: Path | None = None
+    host: str | None = None
+    port: int = Field(default=993, ge=1, le=65535)
+    security: Literal["none", "starttls", "tls"] = "tls"
+    ca_file: Path | None = None
+    username: str = ""
+    password: SecretStr | None = None
+    mailbox: str = "INBOX"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BounceSettings:
+        if self.folder and self.host:
+            raise ValueError("bounces are read from one place: give folder or host, not both")
+        return self
 
 
 class MailSettings(Settings):
@@ -85,6 +112,8 @@ class MailSettings(Settings):
     password: SecretStr | None = None
     timeout_seconds: float = Field(default=30, gt=0)
     link: str = "http://localhost/alerts"
+    bounces: BounceSettings = BounceSettings()
+    attachment_password: SecretStr | None = None
 
 
 class DeliverySettings(Settings):
@@ -94,7 +123,11 @@ class DeliverySettings(Settings):
     batch: int = Field(default=50, gt=0)
     first_retry_seconds: int = Field(default=60, gt=0)
     longest_retry_seconds: int = Field(default=3600, gt=0)
-    poll_seconds: float = Field(default=10, gt=0)
+    poll_seconds: float = Field(default=0.5, gt=0)
+    journal: Path = Path("deliveries.jsonl")
+    watch_seconds: float = Field(default=60, gt=0)
+    digest_from: int = Field(default=5, ge=2)
+    digest_within_seconds: float = Field(default=60, gt=0)
     failures_before_next_contact: int = Field(default=5, gt=0)
 
 
@@ -102,11 +135,13 @@ class Job(Settings):
     """One row of the schedule. ``cron`` has five fields and names week days (``0 7 * * mon``)."""
 
     name: str = Field(min_length=1)
-    job: Literal["dsmb_report"]
+    job: Literal["dsmb_report", "safety_report", "clock_reminders", "stopping_check", "reconciliation", "backup"]
     cron: str
     timezone: str = "UTC"
     studies: tuple[str, ...] = ()
     recipients: tuple[Role, ...] = ()
+    attach: Literal["attached", "encrypted", "link"] = "attached"
+    keep: int = Field(default=14, ge=1)
     catch_up: Literal["each", "once"] = "each"
 
     @field_validator("timezone")
@@ -135,7 +170,7 @@ class Config(Settings):
     base: Path = Path()
     database: DatabaseSettings = DatabaseSettings()
     organisation: str = "Sponsor"
-    timezone: str = "UTC"
+    timezone: str | None = None
     page_size: Literal["A4", "Letter"] = "A4"
     reports: Path = Path("reports")
     people: tuple[Person, ...] = ()
@@ -145,6 +180,11 @@ class Config(Settings):
     delivery: DeliverySettings = DeliverySettings()
     jobs: tuple[Job, ...] = ()
     default_study: StudySettings | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return known_zone(value) if value else None
 
     @field_validator("jobs")
     @classmethod
@@ -158,6 +198,12 @@ class Config(Settings):
     def official_wording(self) -> Path:
         """Where ``ctcae load-official`` keeps NCI's text: beside the configuration, under a fixed name."""
         return self.at(Path(official.FILE_NAME))
+
+    @property
+    def journal(self) -> Path | None:
+        """The delivery journal; None for a configuration that was read from no file and names no full path."""
+        path = self.delivery.journal
+        return self.at(path) if path.is_absolute() or self.base != Path() else None
 
     def at(self, path: Path) -> Path:
         """*path* from the configuration's folder."""

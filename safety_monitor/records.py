@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -21,7 +21,17 @@ import polars as pl
 from pydantic import field_validator
 from sqlmodel import Field, SQLModel
 
-from safety_monitor.vocabulary import CaseState, EpisodeEnd, Match, Seriousness
+from safety_monitor.vocabulary import (
+    CaseState,
+    ClockCause,
+    ClockState,
+    DraftState,
+    EpisodeEnd,
+    Match,
+    Matter,
+    Role,
+    Seriousness,
+)
 
 _ISO_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ]([\d:.,]+(?:Z|[+-]\d{2}:?\d{2})?))?)?)?")
 
@@ -141,7 +151,7 @@ class Assessment(SQLModel):
     """What Safety Monitor decided about one event, beside what the investigator reported.
 
     ``serious`` is the union of AESER and the criteria; ``serious_as_flagged`` is AESER alone. ``queries`` are
-    plain sentences for the site where the report contradicts itself.
+    plain sentences for the site where the report contradicts itself. ``susar``: the components to which it is a SUSAR.
     """
 
     onset_on: date | None = None
@@ -151,6 +161,7 @@ class Assessment(SQLModel):
     serious_basis: tuple[str, ...] = ()
     related: bool = True
     fatal: bool = False
+    susar: tuple[str, ...] = ()
     queries: tuple[str, ...] = ()
 
 
@@ -222,6 +233,68 @@ class ComponentOpinion(SQLModel):
     rationale: str = ""
     given_by: str | None = None
     pieces: tuple[tuple[str, str, float], ...] = ()
+
+
+class Clock(SQLModel):
+    """One reporting duty running against time. ``component`` is empty where the duty is the event's as a whole; ``number``
+    counts the clocks of one duty. ``due_at``: the first instant at which it is overdue. ``inputs``: what the rule looked at when
+    the clock was opened. Nothing of it ever changes but how it ends.
+    """
+
+    study_id: str
+    event_version: int
+    pack: str
+    rule_id: str
+    component: str = ""
+    number: int = 1
+    cause: ClockCause = ClockCause.INITIAL
+    linked_id: int | None = None
+    aware_at: datetime
+    aware_basis: str
+    day_zero: date
+    due_at: datetime
+    timezone: str
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    opened_at: datetime
+    state: ClockState = ClockState.RUNNING
+    closed_at: datetime | None = None
+    met_at: datetime | None = None
+    closed_by: str | None = None
+    close_reason: str | None = None
+
+
+class CaseDecision(SQLModel):
+    """What a named person decided about one reported event; the latest on a matter and component holds, and one without a value
+    takes the former back.
+    """
+
+    subject_matter: Matter
+    component: str = ""
+    value: str | None = None
+    reason: str
+    given_by: str
+    role: Role
+    at: datetime
+
+
+class SaeDraft(SQLModel):
+    """A serious event that was told to the sponsor before it stands in the data."""
+
+    study_id: str
+    usubjid: str
+    term: str
+    grade: int | None = None
+    criteria: tuple[str, ...] = ()
+    onset: str | None = None
+    aware_at: datetime
+    state: DraftState = DraftState.OPEN
+    opened_at: datetime
+    opened_by: str
+    reason: str
+    aeseq: int | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    close_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ docs, "Configuration"). An unknown key is refused with the nearest known one: a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
@@ -33,6 +33,11 @@ class Settings(BaseModel):
     """Base of every settings value: frozen, and refusing keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of *known* that looks most like *word*."""
+    return get_close_matches(word, sorted(known), n=1, cutoff=0)[0]
 
 
 def known_zone(name: str) -> str:
@@ -137,6 +142,27 @@ class AttributionRules(Settings):
     query_from_grade: int = Field(default=3, ge=1, le=5)
 
 
+class ExpectedReactions(Settings):
+    """One list of the reference safety information of a component: the highest expected grade by term, from a day on.
+
+    ``substance``: only where this member of the component's class was given.
+    """
+
+    component: str
+    effective_from: date
+    source: str = Field(min_length=1)
+    highest: dict[str, int]
+    substance: str | None = None
+
+    @field_validator("highest")
+    @classmethod
+    def _grades_exist(cls, value: dict[str, int]) -> dict[str, int]:
+        for term, grade in value.items():
+            if not 1 <= grade <= 5:
+                raise ValueError(f"{term}: {grade} is not a grade; CTCAE grades are 1 to 5")
+        return value
+
+
 class AdviceRules(Settings):
     """What a study changes about the advice on doses (docs/advice.md): nothing, single rules, or ``off`` altogether.
 
@@ -171,6 +197,8 @@ class StudySettings(Settings):
     immune_flag: str | None = None
     jurisdictions: tuple[str, ...] = ()
     device_status: Literal["approved", "investigational"] | None = None
+    phase: Literal[1, 2, 3] | None = None
+    rsi: tuple[ExpectedReactions, ...] = ()
     post_window_days: int = Field(default=90, ge=0)
     encoding: str | None = None
 

@@ -105,7 +105,16 @@ class AlertKind(StrEnum):
     LAB_UNREPORTED = "lab_unreported"
     LAB_WITHDRAWN = "lab_withdrawn"
     HYS_LAW = "hys_law"
+    SUSAR = "susar"
+    CLOCK_CHANGED = "clock_changed"
+    CLOCK_REMINDER = "clock_reminder"
+    CLOCK_OVERDUE = "clock_overdue"
+    DRAFT_UNFINISHED = "draft_unfinished"
+    STOPPING = "stopping"
+    REPORT = "report"
     ALERT_UNDELIVERED = "alert_undelivered"
+    ALERT_UNACKNOWLEDGED = "alert_unacknowledged"
+    DIGEST = "digest"
 
 
 class AlertState(StrEnum):
@@ -114,6 +123,42 @@ class AlertState(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     ACKNOWLEDGED = "acknowledged"
+
+
+class ClockState(StrEnum):
+    """Where a reporting clock stands. Whatever ends one, the row and its due date stay."""
+
+    RUNNING = "running"
+    MET = "met"
+    CANCELLED = "cancelled"  # a downgrade: the duty no longer holds
+    SUPERSEDED = "superseded"  # another clock, linked to it, runs in its place
+    NOT_MONITORED = "not_monitored"  # history, recorded with --backfill
+
+
+class ClockCause(StrEnum):
+    """Why a clock was opened."""
+
+    INITIAL = "initial"
+    FOLLOW_UP = "follow_up"  # significant new information
+    AWARENESS = "awareness"  # the day of awareness became known, or was corrected
+    REOPENED = "reopened"  # a duty that had ended holds again
+
+
+class DraftState(StrEnum):
+    """Where an event stands that somebody reported before the data have it."""
+
+    OPEN = "open"
+    REPORTED = "reported"  # it is a record of the data now
+    DISMISSED = "dismissed"
+
+
+class Matter(StrEnum):
+    """What a person may decide about a reported event, beside causality."""
+
+    GRADE = "grade"
+    SERIOUSNESS = "seriousness"
+    EXPECTEDNESS = "expectedness"
+    SUSAR = "susar"
 
 
 class JobStatus(StrEnum):

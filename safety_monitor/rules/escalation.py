@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from safety_monitor.records import Rejection
 from safety_monitor.rules.normalise import Row, canonical, whole_number
@@ -72,7 +73,8 @@ class AlertDecision:
     """One alert that is owed: which rule asks for it, why in one sentence, and all that changed.
 
     For a refused row, which has no event version, ``where`` says what is wrong with it and ``distinct`` is
-    the hash of its content.
+    the hash of its content; ``clocks`` are the reporting clocks it is about (``rules.notices.line``),
+    ``judgements`` what holds for each component, ``stopping`` where the study stands.
     """
 
     kind: AlertKind
@@ -81,6 +83,9 @@ class AlertDecision:
     changes: tuple[Change, ...] = ()
     where: str = ""
     distinct: str = ""
+    clocks: tuple[Mapping[str, Any], ...] = ()
+    judgements: tuple[Mapping[str, str], ...] = ()
+    stopping: Mapping[str, Any] | None = None
 
 
 def decide_alerts(before: EventState | None, after: EventState | None) -> tuple[AlertDecision, ...]:
@@ -176,6 +181,21 @@ WHY = {
     "unreported_results_worse": "Results of a case that is not reported became worse.",
     "results_corrected": "The results behind a case were corrected; the case is withdrawn.",
     "hys_law_candidate": "The results of a subject meet the numbers of Hy's law.",
+    "susar_suspected": "By what is on record the event is a suspected unexpected serious adverse reaction (SUSAR).",
+    "susar_decided": "A person decided that the event is a suspected unexpected serious adverse reaction (SUSAR).",
+    "clock_started": "A report has become due.",
+    "clock_cancelled": "A report that was due no longer is.",
+    "clock_superseded": "The day of awareness became known or was corrected; another due date takes the place of the former.",
+    "clock_near_due": "A report is due soon.",
+    "clock_overdue": "A report is overdue.",
+    "draft_waits": "A serious event that was told to the sponsor does not stand in the data yet.",
+    "boundary_crossed": "A stopping boundary is crossed.",
+    "boundary_near": "One more event would cross a stopping boundary.",
+    "alert_unacknowledged": "Nobody has acknowledged an alert about a serious event.",
+    "report_issued": "A scheduled report was made.",
+    "mail_keeps_failing": "A mail keeps failing.",
+    "mail_bounced": "A mail came back after the server had taken it.",
+    "digest": "Many alerts of one kind came at once.",
     "hys_law_withdrawn": "The results no longer meet the numbers of Hy's law.",
 }
 

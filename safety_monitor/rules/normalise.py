@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from safety_monitor.records import PartialDate, Rejection
 from safety_monitor.study import StudySettings
@@ -80,6 +81,17 @@ def _date(text: str | None) -> object:
     return PartialDate.parse(text) if text else None
 
 
+def aware_at(text: str | None, settings: StudySettings) -> datetime | None:
+    """An instant of awareness: of the study's time zone where it names none; of a day alone, its first minute."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError("is not an ISO 8601 date or date and time") from None
+    return found if found.tzinfo else found.replace(tzinfo=settings.zone)
+
+
 def _number(text: str | None) -> object:
     try:
         number = float(text) if text else None
@@ -91,6 +103,7 @@ def _number(text: str | None) -> object:
 
 
 _DATE_REMEDY = "Correct it at the source; where a part is unknown, leave it out (2026-02 or 2026)"
+_INSTANT_REMEDY = "Write it as 2026-03-01T20:15, with +08:00 where it is not of the study's time zone"
 _FLAG_REMEDY = "Write Y or N, or leave it blank where it is not known"
 Check = tuple[Callable[[str | None], object], str]
 
@@ -108,6 +121,9 @@ def _checks(domain: str, settings: StudySettings) -> dict[str, Check]:
         checks[settings.grade.source] = (lambda text: grade(text, settings), remedy)
     elif domain == "EX":
         checks["EXDOSE"] = (_number, "Give the dose as a number; text belongs in EXDOSTXT")
+    elif domain == "SAE_RECEIPT":
+        columns = ("SITE_AWARE_AT", "SPONSOR_AWARE_AT")
+        checks |= {name: (lambda text: aware_at(text, settings), _INSTANT_REMEDY) for name in columns}
     elif domain == "DM":
         checks |= {"DTHFL": (flag, _FLAG_REMEDY), "AGE": (_number, "Give the age as a number")}
     return checks

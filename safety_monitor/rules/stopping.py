@@ -132,6 +132,21 @@ def standing(had_event: Sequence[bool], limit: Boundary) -> Standing:
     )
 
 
+def wants_attention(found: Standing, limit: Boundary) -> str | None:
+    """``boundary_crossed`` once the boundary was reached, ``boundary_near`` where one more event would reach it, of a subject
+    treated already or of the next one; else None.
+
+    >>> thirty = stopping.pocock(30, p0=0.2, phi=0.05)
+    >>> [wants_attention(standing([True] * n, thirty), thirty) for n in (1, 2, 3)]
+    [None, 'boundary_near', 'boundary_crossed']
+    """
+    if found.crossed or found.first_crossed_at is not None:
+        return "boundary_crossed"
+    soon = (found.n_treated, min(found.n_treated + 1, limit.looks[-1]))
+    near = any(at is not None and found.n_events + 1 >= at for n in soon if n and (at := limit.stop_at(n)) is not None)
+    return "boundary_near" if near else None
+
+
 def _known(name: str, known: tuple[str, ...], what: str) -> str:
     if name in known:
         return name
