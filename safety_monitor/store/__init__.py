@@ -6,6 +6,7 @@
 from safety_monitor.store.session import (
     StoreError,
     bulk_insert,
+    clear,
     connect,
     downgrade,
     is_current,
@@ -18,6 +19,7 @@ from safety_monitor.store.session import (
 __all__ = [
     "StoreError",
     "bulk_insert",
+    "clear",
     "connect",
     "downgrade",
     "is_current",

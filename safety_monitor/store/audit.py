@@ -71,6 +71,11 @@ def history(
     return [_entry(row) for row in session.exec(query)][::-1]
 
 
+def lineage(session: Session) -> str:
+    """What a database and its copies have in common and no other has: the hash of the first entry; empty where there is none."""
+    return session.exec(select(AuditEntry.hash).order_by(col(AuditEntry.seq)).limit(1)).first() or ""
+
+
 def head(session: Session) -> Anchor:
     """Number and hash of the newest entry; kept elsewhere, it anchors all before it."""
     row = session.exec(select(AuditEntry).order_by(col(AuditEntry.seq).desc()).limit(1)).first()

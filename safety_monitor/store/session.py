@@ -129,12 +129,26 @@ def downgrade(url: str, revision: str) -> None:
     _migrate(url, lambda config: command.downgrade(config, revision))
 
 
+def clear(url: str) -> None:
+    """Takes away everything of ours, the record of the schema's version too: as if ``upgrade`` had never been."""
+    engine = connect(url)
+    try:
+        with engine.connect() as connection:
+            is_there = revision(connection) is not None
+        if is_there:
+            downgrade(url, "base")
+            with engine.execution_options(**{_WRITES: True}).begin() as connection:
+                connection.execute(text("DROP TABLE alembic_version"))
+    finally:
+        engine.dispose()
+
+
 def pending(url: str) -> list[str]:
     """The revisions that the database still needs, oldest first; empty when it is up to date."""
     engine = connect(url)
     try:
         with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+            current = revision(connection)
     finally:
         engine.dispose()
     script = ScriptDirectory.from_config(_config())
@@ -142,6 +156,11 @@ def pending(url: str) -> list[str]:
     if current is not None and current not in known:
         raise StoreError(f"the database is at {current}, newer than this program; update the program")
     return known[known.index(current) + 1 :] if current else known
+
+
+def revision(connection: Connection) -> str | None:
+    """The schema's revision; None where there is no schema yet."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_current(url: str) -> bool:

@@ -11,12 +11,35 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, PrimaryKeyConstraint, String, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Episode, Query, Subject
+from safety_monitor.records import (
+    AdverseEvent,
+    Assessment,
+    CaseDecision,
+    Clock,
+    ComponentOpinion,
+    Episode,
+    Query,
+    SaeDraft,
+    Subject,
+)
 from safety_monitor.store.columns import BigId, Instant, Json, Words, word
-from safety_monitor.vocabulary import AlertKind, AlertState, CaseState, EpisodeEnd, JobStatus, Match, QueryState
+from safety_monitor.vocabulary import (
+    AlertKind,
+    AlertState,
+    CaseState,
+    ClockCause,
+    ClockState,
+    DraftState,
+    EpisodeEnd,
+    JobStatus,
+    Match,
+    Matter,
+    QueryState,
+    Role,
+)
 
 metadata = SQLModel.metadata
 metadata.naming_convention = {
@@ -161,6 +184,7 @@ class AssessmentRow(Assessment, table=True):
 
     event_id: int = Field(primary_key=True, foreign_key="adverse_event.id", sa_type=BigId)
     serious_basis: tuple[str, ...] = Field(default=(), sa_type=Words)
+    susar: tuple[str, ...] = Field(default=(), sa_type=Words)
     queries: tuple[str, ...] = Field(default=(), sa_type=Words)
     assessed_at: datetime = Field(sa_type=Instant)
     engine_version: str
@@ -241,8 +265,70 @@ class QueryRow(Query, table=True):
     close_reason: str | None = None
 
 
+class ClockRow(Clock, table=True):
+    """What is settled when a clock is opened is kept so by a trigger (``store.triggers.SETTLED``)."""
+
+    __tablename__ = "clock"
+    __table_args__ = (
+        UniqueConstraint("event_id", "rule_id", "component", "number"),
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint("due_at >= aware_at", name="due"),
+        CheckConstraint(
+            "(state = 'running') = (closed_at IS NULL AND closed_by IS NULL AND close_reason IS NULL)", name="closed"
+        ),
+        CheckConstraint("(state = 'met') = (met_at IS NOT NULL)", name="met"),
+        _one_of("state", ClockState),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str = Field(index=True)
+    event_id: int = Field(foreign_key="adverse_event.id", sa_type=BigId)
+    cause: ClockCause = Field(sa_type=word(ClockCause))
+    linked_id: int | None = Field(default=None, foreign_key="clock.id", sa_type=BigId)
+    aware_at: datetime = Field(sa_type=Instant)
+    aware_basis: str = Field(sa_type=String(32))
+    due_at: datetime = Field(sa_type=Instant)
+    inputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    opened_at: datetime = Field(sa_type=Instant)
+    state: ClockState = Field(default=ClockState.RUNNING, sa_type=word(ClockState))
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+    met_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class CaseDecisionRow(CaseDecision, table=True):
+    __tablename__ = "case_decision"
+    __table_args__ = (_one_of("subject_matter", Matter),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    event_id: int = Field(foreign_key="adverse_event.id", index=True, sa_type=BigId)
+    subject_matter: Matter = Field(sa_type=word(Matter))
+    role: Role = Field(sa_type=word(Role))
+    at: datetime = Field(sa_type=Instant)
+
+
+class SaeDraftRow(SaeDraft, table=True):
+    __tablename__ = "sae_draft"
+    __table_args__ = (
+        _one_of("state", DraftState),
+        CheckConstraint("(state = 'reported') = (aeseq IS NOT NULL)", name="reported"),
+        CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed"),
+        CheckConstraint("grade IS NULL OR grade BETWEEN 1 AND 5", name="grade"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str = Field(index=True)
+    criteria: tuple[str, ...] = Field(default=(), sa_type=Words)
+    aware_at: datetime = Field(sa_type=Instant)
+    state: DraftState = Field(default=DraftState.OPEN, sa_type=word(DraftState))
+    opened_at: datetime = Field(sa_type=Instant)
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class AlertRow(SQLModel, table=True):
-    """The outbox: a mail owed, written with the change that owes it. It leaves ``pending`` only when sent."""
+    """The outbox: a mail owed, written with the change that owes it. It leaves ``pending`` only when sent.
+
+    ``digest_id``: the row (of kind digest) whose mail tells this one too; it is sent when that one is.
+    """
 
     __tablename__ = "alert"
     __table_args__ = (
@@ -285,6 +371,7 @@ class AlertRow(SQLModel, table=True):
     ack_code: str
     acknowledged_at: datetime | None = Field(default=None, sa_type=Instant)
     acknowledged_by: str | None = None
+    digest_id: int | None = Field(default=None, foreign_key="alert.id", index=True, sa_type=BigId)
 
 
 class DeliveryAttempt(SQLModel, table=True):
@@ -292,7 +379,7 @@ class DeliveryAttempt(SQLModel, table=True):
 
     __tablename__ = "delivery_attempt"
     __table_args__ = (
-        CheckConstraint("outcome IN ('accepted', 'temporary', 'permanent', 'error')", name="outcome"),
+        CheckConstraint("outcome IN ('accepted', 'temporary', 'permanent', 'error', 'bounced')", name="outcome"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)

@@ -42,10 +42,15 @@ AUDITED = {
     "component_opinion": Audited(),
     "episode": Audited(),
     "query": Audited(),
+    "clock": Audited(),
+    "case_decision": Audited(),
+    "sae_draft": Audited(),
     "alert": Audited(ignored=("next_attempt_at", "n_attempts", "lease_owner", "leased_until")),
     "snapshot": Audited(ignored=("content",)),  # its sha256 is audited
     "issued_report": Audited(),
 }
+#: What of a row never changes once it is written, whoever writes: a due date that moves is a new row.
+SETTLED = {"clock": ("event_id", "rule_id", "component", "number", "aware_at", "day_zero", "due_at", "timezone", "opened_at")}
 
 
 def entry_hash(
@@ -153,12 +158,17 @@ def _functions(connection: Connection) -> dict[str, str]:
 def _triggers(connection: Connection) -> dict[str, str]:
     """All trigger statements by trigger name."""
     tables = [table for table in inspect(connection).get_table_names() if table in AUDITED]
+    settled = [(table, columns) for table, columns in SETTLED.items() if table in tables]
     if _is_postgresql(connection):
-        return dict(_POSTGRESQL_GUARDS) | dict(
-            pair for table in tables for pair in _postgresql(table, _shape(connection, table)[1])
+        return (
+            dict(_POSTGRESQL_GUARDS)
+            | dict(pair for table in tables for pair in _postgresql(table, _shape(connection, table)[1]))
+            | dict(pair for table, columns in settled for pair in _postgresql_settled(table, columns))
         )
-    return dict(_SQLITE_GUARDS) | dict(
-        pair for table in tables for pair in _sqlite(table, *_shape(connection, table))
+    return (
+        dict(_SQLITE_GUARDS)
+        | dict(pair for table in tables for pair in _sqlite(table, *_shape(connection, table)))
+        | dict(pair for table, columns in settled for pair in _sqlite_settled(table, columns))
     )
 
 
@@ -210,6 +220,7 @@ def _sqlite_pair(action: str, column: ReflectedColumn) -> str:
 
 _REFUSAL = "audit: a write to {table} needs an actor and a reason; write through store.transaction()"
 _FOREVER = "audit: entries are never changed or removed"
+_SETTLED = "a clock is never moved or removed: close it with a reason, and open another"
 
 _SQLITE_GUARDS = {
     name: f"CREATE TRIGGER {name} BEFORE {event} BEGIN SELECT RAISE(ABORT, '{_FOREVER}'); END"
@@ -223,6 +234,14 @@ _SQLITE_GUARDS = {
     }.items()
 }
 
+
+def _sqlite_settled(table: str, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    moved = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in columns)
+    for name, when in ((f"audit_{table}_settled", f"UPDATE ON {table} WHEN {moved}"),
+                       (f"audit_{table}_kept", f"DELETE ON {table}")):  # fmt: skip
+        yield name, f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{_SETTLED}'); END"
+
+
 # --- PostgreSQL -----------------------------------------------------------------------------------
 
 
@@ -235,6 +254,13 @@ def _postgresql(table: str, key: list[str]) -> Iterator[tuple[str, str]]:
     yield f"audit_{table}_truncate", (
         f"CREATE TRIGGER audit_{table}_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION audit_refuse()"
     )
+
+
+def _postgresql_settled(table: str, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    moved = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in columns)
+    for name, when in ((f"audit_{table}_settled", f"UPDATE ON {table} FOR EACH ROW WHEN ({moved})"),
+                       (f"audit_{table}_kept", f"DELETE ON {table} FOR EACH ROW")):  # fmt: skip
+        yield name, f"CREATE TRIGGER {name} BEFORE {when} EXECUTE FUNCTION audit_settled()"
 
 
 _POSTGRESQL_GUARDS = {
@@ -252,6 +278,13 @@ _POSTGRESQL_FUNCTIONS = {
 BEGIN
   RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation',
     MESSAGE = '{_FOREVER} (' || lower(TG_OP) || ' of ' || TG_TABLE_NAME || ')';
+END""",
+        "",
+    ),
+    "audit_settled": (
+        f"""
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = '{_SETTLED}';
 END""",
         "",
     ),
