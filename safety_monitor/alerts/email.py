@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage, MIMEPart
@@ -45,10 +46,20 @@ _WITH_SITE_CLOCK = frozenset(
 _WITH_ADVICE = frozenset({AlertKind.SAE_NEW, AlertKind.SAE_UPGRADED, AlertKind.SAE_CHANGED})
 #: Of results, not of a reported event: there is no record number, seriousness or outcome to tell.
 _OF_RESULTS = frozenset({AlertKind.LAB_UNREPORTED, AlertKind.LAB_WITHDRAWN, AlertKind.HYS_LAW})
+#: Of the study as a whole: no subject and no event to tell.
+_OF_STUDY = frozenset({AlertKind.STOPPING, AlertKind.REPORT, AlertKind.DIGEST})
 Words = Mapping[str, Any]
 
 
-def compose(alert: Alert, mail: MailSettings, at: datetime) -> EmailMessage:
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a mail."""
+
+    name: str
+    content: bytes
+
+
+def compose(alert: Alert, mail: MailSettings, at: datetime, attachment: Attachment | None = None) -> EmailMessage:
     """The message for *alert*, dated *at*; ValueError where an address cannot stand in a header."""
     words = words_of(alert.language)
     values = _values(alert, words, mail)
@@ -66,11 +77,18 @@ def compose(alert: Alert, mail: MailSettings, at: datetime) -> EmailMessage:
     message["X-Safety-Monitor-Alert"] = f"{alert.kind.value}; rule={alert.rule_id}"
     message["MIME-Version"] = "1.0"
     boundary = alert.message_id.strip("<>").partition("@")[0]  # the default one is random
-    message["Content-Type"] = f'multipart/alternative; boundary="=_{boundary}"'
+    body: EmailMessage | MIMEPart = message if attachment is None else MIMEPart(policy=_POLICY)
+    body["Content-Type"] = f'multipart/alternative; boundary="=_{boundary}"'
     for subtype, template in (("plain", "mail.txt"), ("html", "mail.html")):
         part = MIMEPart(policy=_POLICY)
         part.set_content(_template(template).render(values), subtype=subtype)
-        message.attach(part)  # type: ignore[arg-type]  # typeshed wants the part to be a whole mail
+        body.attach(part)  # type: ignore[arg-type]  # typeshed wants the part to be a whole mail
+    if attachment is not None:
+        message["Content-Type"] = f'multipart/mixed; boundary="=_m{boundary}"'
+        file = MIMEPart(policy=_POLICY)
+        file.set_content(attachment.content, "application", "pdf", disposition="attachment", filename=attachment.name)
+        for part in (body, file):
+            message.attach(part)  # type: ignore[arg-type]
     return message
 
 
@@ -100,19 +118,17 @@ def _values(alert: Alert, words: Words, mail: MailSettings) -> dict[str, Any]:
     """All that the templates show, as finished text."""
     payload = alert.payload
     kind = words["kind"][alert.kind.value]
-    subject = payload.get("usubjid") or words["missing"]
-    grade = payload.get("grade")
-    what = payload.get("term") or words["missing"]
-    if grade is not None:
-        what = words["graded"].format(term=what, grade=grade)
     return {
         "alert": alert,
         "words": words,
         "kind": kind,
         "fatal": bool(payload.get("fatal")),
-        "what": what,
-        "who": words["subject_to"].format(usubjid=subject, siteid=payload.get("siteid") or words["missing"]),
+        "what": _what(alert, words),
+        "who": "" if alert.kind in _OF_STUDY else _who(payload, words),
         "why": words["rule"][alert.rule_id],
+        "clocks": [_clock(clock, words, alert.language) for clock in payload.get("clocks", ())],
+        "items": [_item(item, words) for item in payload.get("items", ())],
+        "can_acknowledge": alert.kind is not AlertKind.REPORT,
         "facts": list(_facts(alert, words)),
         "changes": [_change(change, words) for change in payload.get("changes", ())],
         "task": kind["site" if payload.get("role") == Role.INVESTIGATOR else "sponsor"],
@@ -123,19 +139,84 @@ def _values(alert: Alert, words: Words, mail: MailSettings) -> dict[str, Any]:
     }
 
 
+def _what(alert: Alert, words: Words) -> str:
+    payload = alert.payload
+    if alert.kind is AlertKind.DIGEST:
+        return str(words["many"].format(n=len(payload["items"]), kind=words["kind"][payload["of"]]["short"]))
+    if alert.kind is AlertKind.REPORT:
+        return str(payload["report"]["name"])
+    if alert.kind is AlertKind.STOPPING:
+        return str(payload["stopping"]["says"])
+    return _graded(payload, words)
+
+
+def _graded(payload: Mapping[str, Any], words: Words) -> str:
+    term, grade = payload.get("term") or words["missing"], payload.get("grade")
+    return term if grade is None else str(words["graded"].format(term=term, grade=grade))
+
+
+def _who(payload: Mapping[str, Any], words: Words) -> str:
+    missing = words["missing"]
+    return str(words["subject_to"].format(usubjid=payload.get("usubjid") or missing, siteid=payload.get("siteid") or missing))
+
+
+def _item(item: Mapping[str, Any], words: Words) -> tuple[str, str, str]:
+    """One alert of a digest: what and whom it is about, why, and its number."""
+    mark = words["fatal_mark"] if item.get("fatal") else ""
+    why = words["rule"][item["rule_id"]]
+    if clocks := sorted(item.get("clocks") or (), key=lambda clock: clock["due_at"]):
+        first = clocks[0]  # the others are in the alert itself
+        why = f"{why} {first['rule_id']}{words['colon']}{words['clock'][first['state']].format(due=first['due'])}"
+    return f"{mark}{_graded(item, words)}{_who(item, words)}", why, f"{words['number']} {item['id']}"
+
+
+def _clock(clock: Mapping[str, Any], words: Words, language: str) -> tuple[str, str, str]:
+    """One clock: what is due, by when or how it ended, and by which rule."""
+    what = clock["says"].get(language) or clock["rule_id"]
+    if clock["component"]:
+        what = f"{what} ({clock['component']})"
+    state = words["clock"][clock["state"]].format(due=clock["due"])
+    basis = words["clock"][f"aware_{clock['aware_basis']}"].format(day=clock["day_zero"])
+    rule = f"{clock['rule_id']}, {clock['pack']}"
+    if "id" in clock:
+        rule = f"{words['clock_number']} {clock['id']}, {rule}"
+    return what, state, str(words["between"]).join((rule, basis, words["clock"][clock["cause"]]))
+
+
+def _of_study(alert: Alert, words: Words) -> Iterator[tuple[str, str]]:
+    payload, label = alert.payload, words["label"]
+    yield label["study"], alert.study_id
+    if standing := payload.get("stopping"):
+        yield label["counted"], standing["says"]
+        yield label["events"], words["of"].format(n=standing["n_events"], total=standing["n_treated"])
+        yield label["boundary"], words["missing"] if standing["boundary"] is None else str(standing["boundary"])
+    if report := payload.get("report"):
+        yield label["report"], report["name"]
+        yield label["period"], report["period"]
+        yield label["fingerprint"], report["sha256"][:16]
+        yield label["file"], words["attached"][report["attach"]].format(place=report["place"])
+
+
 def _facts(alert: Alert, words: Words) -> Iterator[tuple[str, str]]:
+    if alert.kind in _OF_STUDY:
+        yield from _of_study(alert, words)
+        return
     payload, label, missing = alert.payload, words["label"], words["missing"]
+    if late := payload.get("unacknowledged"):
+        yield label["sent_to"], f"{late['name']} <{late['email']}>"
+        yield label["sent_at"], late["sent_at"]
     if stuck := payload.get("stuck"):
         yield label["stuck_to"], f"{stuck['name']} <{stuck['email']}>"
         yield label["stuck_failures"], str(stuck["n_failures"])
         yield label["stuck_reply"], stuck["reply"] or missing
     if payload.get("where"):
-        yield label["where"], payload["where"]
+        yield label["draft" if alert.kind is AlertKind.DRAFT_UNFINISHED else "where"], payload["where"]
     yield label["study"], alert.study_id
     yield label["site"], payload.get("siteid") or missing
     yield label["subject"], payload.get("usubjid") or missing
     of_results = alert.kind in _OF_RESULTS
-    if not of_results:
+    of_draft = alert.kind is AlertKind.DRAFT_UNFINISHED
+    if not (of_results or of_draft):
         yield label["event"], missing if payload.get("aeseq") is None else str(payload["aeseq"])
     yield label["term"], payload.get("term") or missing
     if of_results and payload.get("grade") is None:
@@ -148,6 +229,11 @@ def _facts(alert: Alert, words: Words) -> Iterator[tuple[str, str]]:
         return
     yield label["serious"], _seriousness(payload, words)
     yield label["onset"], payload.get("onset") or missing
+    if of_draft:
+        return
+    for judged in payload.get("judgements", ()):
+        said = words["between"].join((words["related"][judged["related"]], words["expected"][judged["expected"]]))
+        yield judged["component"], said
     yield label["outcome"], _shown("outcome", payload.get("outcome"), words)
     if answer := payload.get("immune"):
         yield label["immune"], words["immune"][answer]

@@ -72,10 +72,14 @@ def recipients(
 
     Without *routes* the default ones apply.
     """
-    roles = {
-        role for route in routes or default_routes() if _fits(route, decision, event) for role in route.roles
-    }
-    found = [p for p in people if p.role in roles and _in_study(p, study_id) and _at_site(p, event.siteid)]
+    fitting = [route for route in routes or default_routes() if _fits(route, decision, event)]
+    roles = {role for route in fitting for role in route.roles}
+    everywhere = {role for route in fitting if route.every_site for role in route.roles}
+    found = [
+        p
+        for p in people
+        if p.role in roles and _in_study(p, study_id) and (p.role in everywhere or _at_site(p, event.siteid))
+    ]
     officers = [p for p in people if p.role is Role.SAFETY_OFFICER]
     return _distinct(found or [p for p in officers if _in_study(p, study_id)] or officers)
 
@@ -190,13 +194,29 @@ def site_hours() -> int:
     return int(_defaults()["report_by_site"]["hours"])
 
 
+def acknowledged_kinds() -> tuple[AlertKind, ...]:
+    """The kinds of alerts that somebody has to acknowledge, from ``routes.toml``."""
+    return tuple(AlertKind(name) for name in _defaults()["acknowledgement"]["kinds"])
+
+
+def escalated_to(people: Sequence[Person], study_id: str, recipients: Sequence[str], step: int) -> tuple[Person, ...]:
+    """Who is told at the *step*-th time (from 1) that nobody of *recipients* has acknowledged an alert: the first role of which
+    somebody has not been written to, then the next; at the end of the list its last role, again and again."""
+    known = {email.casefold() for email in recipients}
+    roles = _defaults()["next_contact"]["roles"]
+    tiers = [_distinct([p for p in people if p.role == role and _in_study(p, study_id)]) for role in roles]
+    filled = [tier for tier in tiers if tier]
+    further = [tier for tier in filled if any(p.email.casefold() not in known for p in tier)] or filled[-1:]
+    return further[min(step, len(further)) - 1] if further else ()
+
+
 @cache
 def _defaults() -> dict[str, Any]:
     return tomllib.loads(files("safety_monitor.alerts").joinpath("routes.toml").read_text(encoding="utf-8"))
 
 
 def _fits(route: Route, decision: AlertDecision, event: EventState) -> bool:
-    if decision.kind not in route.kinds:
+    if decision.kind not in route.kinds or (route.rules and decision.rule_id not in route.rules):
         return False
     return route.min_grade is None or event.fatal or event.grade is None or event.grade >= route.min_grade
 
@@ -235,6 +255,9 @@ def _facts(item: Owed, settings: StudySettings) -> dict[str, Any]:
         "where": decision.where,
         "advice": {language: list(lines) for language, lines in event.advice.items()},
         "changes": [asdict(change) for change in decision.changes],
+        "clocks": [dict(clock) for clock in decision.clocks],
+        "judgements": [dict(judged) for judged in decision.judgements],
+        **({"stopping": dict(decision.stopping)} if decision.stopping else {}),
         "timezone": settings.study.timezone,
         "site_hours": site_hours(),
     }
