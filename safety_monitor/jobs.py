@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from types import FrameType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from imapclient.exceptions import IMAPClientError
 from sqlalchemy import Engine
 
 from safety_monitor import store
@@ -31,8 +32,11 @@ from safety_monitor.config import Config, Job
 from safety_monitor.store import ledger
 from safety_monitor.study import SettingsError
 from safety_monitor.vocabulary import JobStatus
+from safety_monitor.workflow.bounces import read_bounces
 from safety_monitor.workflow.delivery import deliver_due, retry_delay
+from safety_monitor.workflow.health import serving
 from safety_monitor.workflow.slots import named_slot, slots
+from safety_monitor.workflow.watching import watch
 
 #: The heartbeat that ``doctor`` looks for, and how often it is written.
 HEARTBEAT = "scheduler"
@@ -72,16 +76,19 @@ def run(
     *,
     now: Clock = utc_now,
     stop: threading.Event | None = None,
+    health: tuple[str, int] | None = None,
 ) -> None:
     """Works until SIGTERM, SIGINT or *stop*; what has begun is finished first.
 
-    *functions*: what each ``job`` of the configuration does for one period.
+    *functions*: what each ``job`` of the configuration does for one period. *health*: host and port to answer monitors on.
     """
     stop = stop or threading.Event()
+    # a round of delivery that takes longer than the next begins is no news, twice a second
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
     beat = partial(_beat, engine, now, worker)
     scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(len(config.jobs) + 2)},
+        executors={"default": ThreadPoolExecutor(len(config.jobs) + 3)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone=UTC,
     )
@@ -92,10 +99,12 @@ def run(
     every(HEARTBEAT_SECONDS, beat, "heartbeat")
     deliver = partial(deliver_due, engine, transport_for(config), config, now, worker, stop.is_set)
     every(config.delivery.poll_seconds, deliver, "delivery")
+    every(config.delivery.watch_seconds, partial(_watch, engine, config, now), "watch")
     for job in config.jobs:
         work = partial(run_due, engine, config, job, functions, now, stop.is_set)
         every(CHECK_SECONDS, work, f"job {job.name}")
-    with _signals():
+    answering = serving(engine, config, now, *health) if health else nullcontext()
+    with _signals(), answering:
         try:
             scheduler.start()
             stop.wait()
@@ -217,6 +226,18 @@ def _attempt(
         return Done(job.name, period, JobStatus.FAILED, detail)
     ledger.finish(engine, job.name, period, now(), detail)
     return Done(job.name, period, JobStatus.DONE, detail)
+
+
+def _watch(engine: Engine, config: Config, now: Clock) -> None:
+    watch(engine, config, now())
+    if config.mail.bounces.folder is None and config.mail.bounces.host is None:
+        return
+    try:
+        read_bounces(engine, config, now())
+    except (OSError, IMAPClientError) as error:  # a mailbox that cannot be read is told by doctor, and asked again
+        ledger.beat(engine, "bounces", now(), f"{type(error).__name__}: {error}")
+    else:
+        ledger.beat(engine, "bounces", now(), "")
 
 
 def _beat(engine: Engine, now: Clock, worker: str, detail: str = "running") -> None:

@@ -57,6 +57,13 @@ def case_of(event: AdverseEvent, record: SubjectRecord, settings: StudySettings,
     )
 
 
+def substances_of(event: AdverseEvent, record: SubjectRecord, settings: StudySettings) -> dict[str, str | None]:
+    """Which member of its class each component was for this subject at the time of *event*; None where that is not known."""
+    start = PartialDate.parse(event.aestdtc) if event.aestdtc else None
+    onset = start.day if start else None
+    return {c.name: _substance(c, _doses(record.given, c), onset) for c in settings.components}
+
+
 def _doses(given: Sequence[Given], component: Component) -> list[Given]:
     return [e for e in given if e.component == component.name and e.dose != 0]
 

@@ -19,25 +19,26 @@ from weasyprint.text.fonts import FontConfiguration
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting import formats
 from safety_monitor.reporting.fonts import font_face_css, missing_glyphs
-from safety_monitor.reporting.sections import DSMB, Material, Section
+from safety_monitor.reporting.sections import REPORTS, Material, Section
 from safety_monitor.reporting.tables import Table, all_tables
 from safety_monitor.resources import resource_dir
 from safety_monitor.study import StudySettings
 
 
-def dsmb_report(snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "") -> bytes:
-    """The DSMB report of *snapshot* as PDF/UA bytes."""
-    return pdf(dsmb_html(snapshot, page_size=page_size, organisation=organisation), snapshot.sha256)
+def report_pdf(kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "") -> bytes:
+    """The report *kind* (of ``sections.REPORTS``) of *snapshot* as PDF/UA bytes."""
+    return pdf(report_html(kind, snapshot, page_size=page_size, organisation=organisation), snapshot.sha256)
 
 
-def dsmb_html(snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "") -> str:
-    """The DSMB report as one HTML document (what the PDF is printed from)."""
+def report_html(kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "") -> str:
+    """The same as one HTML document (what the PDF is printed from)."""
+    report = REPORTS[kind]
     material = Material(snapshot, StudySettings.model_validate(snapshot.study), all_tables(snapshot))
-    modules = (importlib.import_module(f"safety_monitor.reporting.sections.{name}") for name in DSMB)
+    modules = (importlib.import_module(f"safety_monitor.reporting.sections.{name}") for name in report.sections)
     sections: Sequence[Section] = [module.section(material) for module in modules]
-    return environment().get_template("dsmb.html").render(
-        settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size, organisation=organisation,
-        fonts=font_face_css(),
+    return environment().get_template("report.html").render(
+        report=report, settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size,
+        organisation=organisation, fonts=font_face_css(),
     )
 
 

@@ -13,17 +13,24 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from safety_monitor import store
+from safety_monitor.attribution.history import substances_of
+from safety_monitor.attribution.record import SubjectRecord
 from safety_monitor.config import Config, Person
-from safety_monitor.records import ComponentOpinion, Subject
+from safety_monitor.records import Assessment, CaseDecision, ComponentOpinion, SaeDraft, Subject
+from safety_monitor.rules import assembly
 from safety_monitor.rules.causality import REVIEWER, STATED, ReportedCausality, causality_for_reporting
+from safety_monitor.rules.duties import NO, Reporting, reporting_of
+from safety_monitor.store import clocks as clock_store
 from safety_monitor.store import episodes as episode_store
 from safety_monitor.store import events as event_store
 from safety_monitor.store import queries as query_store
-from safety_monitor.store import studies
+from safety_monitor.store import sources, studies
+from safety_monitor.store.clocks import ClockOnRecord
 from safety_monitor.store.episodes import StoredEpisode
+from safety_monitor.store.events import StoredEvent
 from safety_monitor.store.queries import StoredQuery
 from safety_monitor.study import StudySettings
-from safety_monitor.vocabulary import CaseState, Level, Match, QueryState, Role
+from safety_monitor.vocabulary import CaseState, ClockState, DraftState, Level, Match, Matter, QueryState, Role
 from safety_monitor.workflow.importing import decide_again
 
 
@@ -94,14 +101,11 @@ def assess_causality(
     """
     with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
         settings = _settings(session, study_id)
-        usubjid, aeseq = event
-        stored = event_store.stored_events(session, study_id).get(event)
-        if stored is None or stored.is_deleted:
-            raise DecisionError(f"{usubjid} has no event with AESEQ {aeseq} in study {study_id}")
+        stored = _event(session, study_id, event)
         names = [each.name for each in settings.components]
         if component not in names:
             raise DecisionError(f"{component!r} is no component of study {study_id}; it has {', '.join(names)}")
-        subject = _subject(session, study_id, usubjid)
+        subject = _subject(session, study_id, event[0])
         person = may(config, actor, "assess_causality", study_id, subject.siteid if subject else None)
         opinion = ComponentOpinion(
             component=component, author=STATED if person.role is Role.INVESTIGATOR else REVIEWER, level=level.name,
@@ -110,6 +114,93 @@ def assess_causality(
         event_store.put_opinions(session, [(stored.id, opinion, stored)], at)
         decide_again(session, config, settings, at)
         return causality_for_reporting(component, [o for o, _ in event_store.opinions_on(session, stored.id)], settings)
+
+
+def override(
+    engine: Engine, config: Config, event: tuple[str, int], matter: Matter, value: str | None, *, component: str = "",
+    study_id: str, actor: str, reason: str, at: datetime,
+) -> Reporting:  # fmt: skip
+    """Records what a person says about grade, seriousness, expectedness or SUSAR of an event; *value* None takes it back.
+
+    What the site reported stays as it is. A person may call an event serious that the site does not, never the reverse, and a
+    grade counts for reporting only where it is the worse of the two. Gives what now has to be reported.
+    """
+    with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
+        settings = _settings(session, study_id)
+        stored = _event(session, study_id, event)
+        subject = _subject(session, study_id, event[0])
+        person = may(config, actor, "override_case", study_id, subject.siteid if subject else None)
+        names = [each.name for each in settings.components]
+        if matter in (Matter.EXPECTEDNESS, Matter.SUSAR) and component not in names:
+            raise DecisionError(f"{matter.value} is of one component; name it with --component: {', '.join(names)}")
+        if matter is Matter.SERIOUSNESS and value == NO and stored.assessment and stored.assessment.serious:
+            raise DecisionError("the site reports the event as serious; only the site can correct that (ask by a query)")
+        decision = CaseDecision(
+            subject_matter=matter, component=component, value=value, reason=reason, given_by=person.name, role=person.role, at=at
+        )
+        clock_store.add_decision(session, stored.id, decision)
+        decide_again(session, config, settings, at)
+        return reporting_now(session, settings, event)
+
+
+def reporting_now(session: Session, settings: StudySettings, event: tuple[str, int]) -> Reporting:
+    """What has to be reported of *event* by all that is on record."""
+    stored = _event(session, settings.id, event)
+    decisions = clock_store.decisions_by_event(session, settings.id).get(stored.id, [])
+    ex, pr = (sources.domain_rows(session, settings.id, domain) for domain in ("EX", "PR"))
+    record = SubjectRecord(given=[each for each in assembly.exposures(ex, pr, settings) if each.usubjid == event[0]])
+    held = [opinion for opinion, _ in event_store.opinions_on(session, stored.id)]
+    substances = substances_of(stored.event, record, settings)
+    return reporting_of(stored.event, stored.assessment or Assessment(), held, decisions, settings, substances)
+
+
+def meet_clock(
+    engine: Engine, config: Config, clock_id: int, *, met_at: datetime | None, actor: str, reason: str, at: datetime
+) -> ClockOnRecord:
+    """Records that the report which clock *clock_id* waits for was made, at *met_at* (else now)."""
+    with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
+        found = next(iter(clock_store.clocks(session, clock_id=clock_id)), None)
+        if found is None:
+            raise DecisionError(f"no clock has the number {clock_id}; see safety-monitor clocks list")
+        person = may(config, actor, "meet_clock", found.clock.study_id, None)
+        if found.clock.state is not ClockState.RUNNING:
+            raise DecisionError(f"clock {clock_id} does not run: it is {found.clock.state.value} ({found.clock.close_reason})")
+        made = met_at or at
+        if made > at:
+            raise DecisionError(f"--at {made.isoformat()} is still to come; record the report when it has been made")
+        if made < found.clock.aware_at:
+            raise DecisionError(f"--at {made.isoformat()} lies before the sponsor was aware ({found.clock.aware_at.isoformat()})")
+        clock_store.meet_clock(session, clock_id, met_at=made, at=at, by=person.name, reason=reason)
+        return next(iter(clock_store.clocks(session, clock_id=clock_id)))
+
+
+def draft_case(engine: Engine, config: Config, draft: SaeDraft) -> int:
+    """Records a serious event that the sponsor was told of and the data do not have yet; its number."""
+    with store.transaction(engine, actor=draft.opened_by, reason=draft.reason, at=draft.opened_at) as session:
+        subject = _subject(session, draft.study_id, draft.usubjid)
+        if subject is None:
+            raise DecisionError(f"study {draft.study_id} has no subject {draft.usubjid}")
+        person = may(config, draft.opened_by, "draft_case", draft.study_id, subject.siteid)
+        if draft.aware_at > draft.opened_at:
+            raise DecisionError(f"--aware-at {draft.aware_at.isoformat()} is still to come")
+        return clock_store.add_draft(session, draft.model_copy(update={"opened_by": person.name}))
+
+
+def close_draft(
+    engine: Engine, config: Config, draft_id: int, *, aeseq: int | None, actor: str, reason: str, at: datetime
+) -> SaeDraft:
+    """Says which record of the data a draft is (*aeseq*), or (None) that it is no serious event."""
+    with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
+        found = next((each for each in clock_store.drafts(session) if each.id == draft_id), None)
+        if found is None or found.draft.state is not DraftState.OPEN:
+            raise DecisionError(f"no open draft has the number D{draft_id}; see safety-monitor case list --drafts")
+        draft = found.draft
+        subject = _subject(session, draft.study_id, draft.usubjid)
+        person = may(config, actor, "draft_case", draft.study_id, subject.siteid if subject else None)
+        if aeseq is not None:
+            _event(session, draft.study_id, (draft.usubjid, aeseq))
+        clock_store.close_draft(session, draft_id, aeseq=aeseq, at=at, by=person.name, reason=reason)
+        return draft
 
 
 def answer_query(engine: Engine, config: Config, query_id: int, text: str, *, actor: str, at: datetime) -> StoredQuery:
@@ -139,6 +230,13 @@ def listed_queries(
         and (siteid is None or each.query.siteid == siteid)
         and (owner is None or each.query.owner == owner.value)
     ]
+
+
+def _event(session: Session, study_id: str, event: tuple[str, int]) -> StoredEvent:
+    stored = event_store.stored_events(session, study_id).get(event)
+    if stored is None or stored.is_deleted:
+        raise DecisionError(f"{event[0]} has no event with AESEQ {event[1]} in study {study_id}")
+    return stored
 
 
 def _open_query(session: Session, query_id: int) -> StoredQuery:

@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from safety_monitor import store
 from safety_monitor.alerts import routing
 from safety_monitor.alerts.email import compose
+from safety_monitor.alerts.journal import Journal
 from safety_monitor.alerts.routing import Alert
 from safety_monitor.alerts.transport import Receipt, Transport
 from safety_monitor.config import Config, DeliverySettings, Person
-from safety_monitor.store import outbox
+from safety_monitor.store import audit, outbox
 from safety_monitor.study import SettingsError
 from safety_monitor.vocabulary import AlertKind
+from safety_monitor.workflow.digests import bundle_storms
+from safety_monitor.workflow.mailing import attachment_of
 
 _RULE = "mail_keeps_failing"
 _NOBODY = "nobody is configured to receive this; add a person with role safety_officer to config.yaml"
@@ -59,7 +65,8 @@ def deliver_due(
     processes at once. Database errors are raised; what servers do is recorded.
     """
     tally = Tally()
-    while not stopping() and (batch := _lease(engine, config, now(), worker)):
+    journal = _journal(engine, config)
+    while not stopping() and (batch := _lease(engine, config, journal, now(), worker)):
         with transport:
             for n, leased in enumerate(batch):
                 if stopping() or now() + timedelta(seconds=config.mail.timeout_seconds) >= leased.until:
@@ -67,7 +74,7 @@ def deliver_due(
                         engine, batch[n:], now(), worker
                     )  # before a lease runs out under a slow server
                     break
-                _deliver(engine, transport, config, leased, now, worker, tally)
+                _deliver(engine, transport, config, journal, leased, now, worker, tally)
     return tally
 
 
@@ -101,9 +108,34 @@ def retry(engine: Engine, alert_id: int | None, *, actor: str, at: datetime) -> 
         return outbox.hasten(session, alert_id, at=at)
 
 
-def _lease(engine: Engine, config: Config, at: datetime, worker: str) -> list[_Leased]:
+def _journal(engine: Engine, config: Config) -> Journal:
+    with store.reading(engine) as session:
+        return _kept(config.journal, audit.lineage(session))
+
+
+@cache
+def _kept(path: Path | None, lineage: str) -> Journal:
+    """One for the life of the process: it reads on where it stopped."""
+    return Journal(path, lineage)
+
+
+def _accepted_earlier(session: Session, journal: Journal, at: datetime, worker: str) -> None:
+    """Marks what a server accepted and this database does not know of: it was killed before the mark, or restored."""
+    waiting = outbox.waiting(session, at)
+    known = [waiting[message_id] for message_id in journal.message_ids() & waiting.keys()]
+    for row in outbox.never_accepted(session, known) if known else ():
+        if row.id is not None and (words := journal.accepted(Alert.model_validate(row.model_dump()))):
+            outbox.mark_sent(session, row.id, worker=worker, at=at, reply=f"accepted earlier, by the journal, {words}")
+
+
+def _lease(engine: Engine, config: Config, journal: Journal, at: datetime, worker: str) -> list[_Leased]:
     seconds = max(config.delivery.lease_seconds, 2 * config.mail.timeout_seconds)  # one try must fit into it
+    with store.reading(engine) as session:
+        if not outbox.is_due(session, at):
+            return []
     with store.transaction(engine, actor=worker, reason="lease of due alerts", at=at) as session:
+        _accepted_earlier(session, journal, at, worker)
+        bundle_storms(session, config, at)
         rows = outbox.lease(session, now=at, owner=worker, limit=config.delivery.batch, seconds=seconds)
         until = at + timedelta(seconds=seconds)
         return [
@@ -120,7 +152,7 @@ def _give_back(engine: Engine, batch: Sequence[_Leased], at: datetime, worker: s
 
 
 def _deliver(
-    engine: Engine, transport: Transport, config: Config, leased: _Leased, now: Callable[[], datetime],
+    engine: Engine, transport: Transport, config: Config, journal: Journal, leased: _Leased, now: Callable[[], datetime],
     worker: str, tally: Tally,
 ) -> None:  # fmt: skip
     alert = leased.alert
@@ -128,6 +160,12 @@ def _deliver(
         alert = _find_recipient(engine, config, leased, now(), worker)
     receipt = _send(transport, config, alert)
     at = now()
+    if receipt.outcome == "accepted":
+        told = [alert]
+        if alert.kind is AlertKind.DIGEST:
+            with store.reading(engine) as session:
+                told += [Alert.model_validate(row.model_dump()) for row in outbox.told_by(session, leased.id)]
+        journal.note(told, at.isoformat(timespec="seconds"), receipt.reply)
     with store.transaction(engine, actor=worker, reason=f"delivery: {receipt.outcome}", at=at) as session:
         if receipt.outcome == "accepted":
             outbox.mark_sent(session, leased.id, worker=worker, at=at, reply=receipt.reply)
@@ -146,7 +184,7 @@ def _send(transport: Transport, config: Config, alert: Alert) -> Receipt:
     if alert.recipient_email == routing.UNADDRESSED:
         return Receipt("error", _NOBODY)
     try:
-        message = compose(alert, config.mail, alert.created_at)
+        message = compose(alert, config.mail, alert.created_at, attachment_of(alert))
     except Exception as error:  # one mail that cannot be written must not keep back the others
         return Receipt("error", f"the mail could not be written: {type(error).__name__}: {error}")
     return transport.send(message, alert.recipient_email)

@@ -125,7 +125,7 @@ def _events(collected: Collected, cutoff: date | None, queries: pl.DataFrame) ->
         subject = subjects.get(assessed.event.usubjid)
         row: dict[str, Any] = {
             **assessed.event.model_dump(exclude={"study_id", "meddra_code", "trtemfl", "relatedness"}),
-            **assessed.assessment.model_dump(exclude={"serious_basis", "queries"}),
+            **assessed.assessment.model_dump(exclude={"serious_basis", "queries", "susar"}),
             "aedecod": assessed.event.aedecod or f"[not coded] {assessed.event.aeterm}",
             "aebodsys": assessed.event.aebodsys or "[not coded]",
             "siteid": subject.siteid if subject else None,

@@ -23,12 +23,22 @@ from safety_monitor import intake, store
 from safety_monitor.alerts import routing
 from safety_monitor.attribution import DISEASE, OTHER, Weighing, profile, weigh
 from safety_monitor.attribution.account import LEAST_EFFECT
-from safety_monitor.attribution.history import case_of
+from safety_monitor.attribution.history import case_of, substances_of
 from safety_monitor.attribution.record import LOOKED_AT, SubjectRecord, subject_records
 from safety_monitor.config import Config
 from safety_monitor.intake import SourceTable, UnreadableFile
 from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Rejection, Subject
-from safety_monitor.rules import assembly, causality, liver_questions, normalise, reconciliation, stopping
+from safety_monitor.rules import (
+    assembly,
+    causality,
+    duties,
+    expectedness,
+    liver_questions,
+    normalise,
+    receipts,
+    reconciliation,
+    stopping,
+)
 from safety_monitor.rules.advice import book_of
 from safety_monitor.rules.advising import mail_lines
 from safety_monitor.rules.assessment import assess
@@ -46,6 +56,7 @@ from safety_monitor.version import SOFTWARE
 from safety_monitor.workflow.advising import Adviser
 from safety_monitor.workflow.laboratory import results_of_events
 from safety_monitor.workflow.reconciling import last_dispositions, reconcile, results_of
+from safety_monitor.workflow.serious import Desk
 
 REJECTS_COLUMNS = ("file", "row", "field", "value", "why", "remedy")
 
@@ -64,6 +75,7 @@ class ImportResult:
     events: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "deleted": 0})
     episodes: dict[str, int] = field(default_factory=lambda: {"new": 0, "changed": 0, "withdrawn": 0})
     queries: QueryTally = field(default_factory=QueryTally)
+    clocks: dict[str, int] = field(default_factory=lambda: {"opened": 0, "closed": 0, "judged": 0})
     n_alerts: int = 0
     n_queries: int = 0
     refused_serious: list[Rejection] = field(default_factory=list)
@@ -72,6 +84,7 @@ class ImportResult:
     def changed(self) -> bool:
         rows = any(t.n_new or t.n_changed or t.n_deleted for t in self.tallies.values())
         decided = any(self.events.values()) or any(self.episodes.values()) or any(vars(self.queries).values())
+        decided = decided or any(self.clocks.values())
         return rows or decided or self.settings_changed
 
 
@@ -113,6 +126,9 @@ def import_paths(
         stopping.boundary(rule)  # a rule that cannot be used is refused here, not at the first report
         stopping.counted_event(rule.event)
     book_of(settings.advice)
+    expectedness.check_lists(settings)
+    for name in settings.jurisdictions:
+        duties.pack(name)
     result = ImportResult(settings.id, dry_run, notices=_notices(settings, gathered))
     try:
         with store.transaction(engine, actor=actor, reason=reason, at=at) as session:
@@ -258,6 +274,8 @@ def _decide_and_apply(
     on_record = subject_records(given, current, results, further, rises)
     around = reconciliation.surroundings(reports, current, dispositions, results, wording)
     adviser = Adviser(settings, current, given, graded, imported)
+    received = sources.domain_rows(session, settings.id, "SAE_RECEIPT")
+    desk = Desk.of(session, config, settings, received, at, backfill)
     asked = reconciliation.of_dataset({name for row in rows["AE"] for name, value in row.items() if value}, settings)
     owed: list[routing.Owed] = []
     assessments = []
@@ -267,10 +285,14 @@ def _decide_and_apply(
         before, subject = stored.get(event.key), known.get(event.usubjid)
         questions = of_event(event, subject, settings, around[event.key])
         asked += questions
-        assessment = assessed[event.key] = assess(event, subject, settings, questions)
-        held = opinions_on(event, on_record.get(event.usubjid, SubjectRecord()), settings, imported)
+        record = on_record.get(event.usubjid, SubjectRecord())
+        held = opinions_on(event, record, settings, imported)
         held += _withdrawn(before, held)
         reviewed = [o for o in before.opinions.values() if o.author in causality.PEOPLE] if before else []
+        assessment = assess(event, subject, settings, questions)
+        duty = desk.reporting(event_id, event, assessment, [*held, *reviewed], substances_of(event, record, settings))
+        susar = tuple(each.component for each in duty.judgements if each.susar)
+        assessment = assessed[event.key] = assessment.model_copy(update={"susar": susar})
         siteid = subject.siteid if subject else None
         asked += causality.questions(event, assessment, [*held, *reviewed], settings, siteid)
         assessments.append((event_id, assessment, before))
@@ -279,8 +301,12 @@ def _decide_and_apply(
             result.events["new"] += 1
         elif version != before.version:
             result.events["changed"] += 1
-        after = replace(_state(event, assessment, subject, held, version), criterion=_criterion(event, wording))
-        if decisions := decide_alerts(_state_before(before, subject), after):
+        state = _state(event, assessment, subject, held, version)
+        after = replace(state, criterion=_criterion(event, wording), serious=duty.serious)
+        was = _state_before(before, subject)
+        if was is not None and before is not None:
+            was = replace(was, serious=desk.serious_before(before))
+        if decisions := desk.settle(event_id, duty, before, was, after):
             advised = adviser.on(event, assessment, held)
             flag = advised.immune.answer if advised.immune else None
             owed += _owed(decisions, replace(after, immune=flag, advice=advised.mail(mail_lines())), event_id)
@@ -288,12 +314,23 @@ def _decide_and_apply(
     event_store.put_opinions(session, opinions, at)
     present = {event.key for event in current}
     for key, before in stored.items():
-        if key not in present and not before.is_deleted:
+        if key in present:
+            continue
+        ended = desk.withdraw(before, "the record of the event was deleted at its source")
+        was = _state_before(before, known.get(key[0]))
+        if not before.is_deleted:
             version = event_store.mark_event_deleted(session, before, at)
             result.events["deleted"] += 1
+            was = was and replace(was, serious=desk.serious_before(before))
             gone = _state_before(before, known.get(key[0]), deleted=True, version=version)
             assert gone is not None
-            owed += _owed(decide_alerts(_state_before(before, known.get(key[0])), gone), gone, before.id)
+            owed += _owed(decide_alerts(was, gone) + ended, gone, before.id)
+        elif was is not None:  # deleted while nobody was to be told: its clocks end now
+            owed += _owed(ended, was, before.id)
+    result.clocks = {"opened": desk.n_opened, "closed": desk.n_closed, "judged": desk.n_judged}
+    serious = {key: assessment.serious or assessment.fatal for key, assessment in assessed.items()}
+    sites = {subject.usubjid: subject.siteid for subject in subjects}
+    asked += receipts.questions(desk.receipts, serious, desk.taken(), sites, routing.site_hours(), study_id=settings.id)
     done = reconcile(session, settings, subjects, reports, graded, assessed, asked, assembly.procedures(given), at)
     owed += done.owed
     result.episodes, result.n_queries = done.n_episodes, done.n_open

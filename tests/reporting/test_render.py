@@ -21,7 +21,7 @@ from weasyprint.formatting_structure import boxes
 from weasyprint.text.fonts import FontConfiguration
 
 from safety_monitor.records import Snapshot
-from safety_monitor.reporting.render import _printable, dsmb_html, dsmb_report
+from safety_monitor.reporting.render import _printable, report_html, report_pdf
 from safety_monitor.reporting.tables import all_tables
 from safety_monitor.resources import resource_dir
 from safety_monitor.workflow.freezing import Collected, freeze
@@ -37,9 +37,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from safety_monitor.records import Snapshot
-from safety_monitor.reporting.render import dsmb_report
+from safety_monitor.reporting.render import report_pdf
 snapshot = Snapshot.from_bytes(Path(sys.argv[1]).read_bytes())
-Path(sys.argv[2]).write_bytes(dsmb_report(snapshot, organisation="Test sponsor"))
+Path(sys.argv[2]).write_bytes(report_pdf("dsmb", snapshot, organisation="Test sponsor"))
 """
 
 
@@ -100,7 +100,7 @@ def test_document_facts(hcc: Snapshot, printed: tuple[Path, Path]) -> None:
 
 @pytest.fixture(scope="module")
 def html(hcc: Snapshot) -> Element:
-    return tinyhtml5.parse(dsmb_html(hcc), namespace_html_elements=False)
+    return tinyhtml5.parse(report_html("dsmb", hcc), namespace_html_elements=False)
 
 
 def section_of(html: Element, name: str) -> Element:
@@ -214,7 +214,7 @@ def bare(**configured: Any) -> Snapshot:
 
 
 def test_what_was_not_collected_or_configured_says_so() -> None:
-    empty = tinyhtml5.parse(dsmb_html(bare()), namespace_html_elements=False)
+    empty = tinyhtml5.parse(report_html("dsmb", bare()), namespace_html_elements=False)
     for name in ("laboratory", "shifts", "liver"):
         assert "not imported" in words(section_of(empty, name)), name
     assert "not configured" in words(section_of(empty, "monitoring"))
@@ -227,14 +227,14 @@ def test_what_was_not_collected_or_configured_says_so() -> None:
 
 
 def test_a_study_without_anybody_prints() -> None:
-    assert dsmb_report(bare(), page_size="Letter").startswith(b"%PDF-")
+    assert report_pdf("dsmb", bare(), page_size="Letter").startswith(b"%PDF-")
 
 
 def test_text_of_the_sites_is_never_markup(hcc: Snapshot) -> None:
     events = hcc.frames["events"].with_columns(
         aeterm=pl.lit("<script>alert(1)</script> & <b>"), aedecod=pl.lit("{{ 7 * 7 }} <i>x</i>")
     )
-    text = dsmb_html(replace(hcc, frames={**hcc.frames, "events": events}))
+    text = report_html("dsmb", replace(hcc, frames={**hcc.frames, "events": events}))
     assert "<script>" not in text
     assert "<i>x</i>" not in text
     assert "{{ 7 * 7 }} &lt;i&gt;x&lt;/i&gt;" in text
@@ -263,7 +263,7 @@ def pages(hcc: Snapshot) -> list[Any]:
     dispositions = hcc.frames["dispositions"].with_columns(dsterm=pl.lit("DEATH - " + CHINESE))
     stressed = replace(hcc, frames={**hcc.frames, "events": events, "dispositions": dispositions})
     base = resource_dir("templates") / "reports"
-    document = HTML(string=dsmb_html(stressed), base_url=f"{base}/").render(font_config=FontConfiguration())
+    document = HTML(string=report_html("dsmb", stressed), base_url=f"{base}/").render(font_config=FontConfiguration())
     return [page._page_box for page in document.pages]
 
 
@@ -321,4 +321,4 @@ def test_no_page_is_blank_and_headings_have_something_below(pages: list[Any]) ->
 
 def test_cut_off_is_the_snapshots(hcc: Snapshot) -> None:
     assert hcc.cutoff == date(2026, 6, 30)
-    assert "Data cut-off 1 Feb 2025" in dsmb_html(replace(bare(), cutoff=date(2025, 2, 1)))
+    assert "Data cut-off 1 Feb 2025" in report_html("dsmb", replace(bare(), cutoff=date(2025, 2, 1)))

@@ -1,7 +1,7 @@
 """The sections of a report, in the order in which a board reads them.
 
 A section is a module ``sections/<name>.py`` with ``section(material) -> Section``, a template
-``templates/reports/<name>.html`` and its name in :data:`DSMB`. Sections do not know each other.
+``templates/reports/<name>.html`` and its name in the list of a report (:data:`REPORTS`). Sections do not know each other.
 """
 
 from __future__ import annotations
@@ -18,6 +18,29 @@ DSMB = (
     "summary", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
     "monitoring", "attribution", "conduct", "definitions",
 )  # fmt: skip
+
+
+#: What the sponsor's safety staff reads every week: what is due, what was told, what is open.
+SAFETY = ("watch", "serious", "deaths", "liver", "monitoring", "conduct", "definitions")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One kind of report: its names, whom it is for, and its sections."""
+
+    title: str
+    short: str
+    readers: str
+    sections: tuple[str, ...]
+
+
+REPORTS: Mapping[str, Report] = {
+    "dsmb": Report(
+        "Safety report for the data safety monitoring board", "DSMB safety report",
+        "For the members of the board and the sponsor’s safety staff.", DSMB,
+    ),
+    "safety": Report("Safety officer’s report", "Safety officer’s report", "For the sponsor’s safety staff.", SAFETY),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
