@@ -25,9 +25,9 @@ from safety_monitor.cli.terminal import (
 from safety_monitor.rules.causality import ReportedCausality
 from safety_monitor.vocabulary import CaseState, Level, QueryState, Role
 
-case = typer.Typer(help="Cases: laboratory results that no report explains.", no_args_is_help=True)
+case = typer.Typer(help="Cases: what people decide about events and about results without a report.", no_args_is_help=True)
 queries = typer.Typer(help="Questions to whoever can correct the data.", no_args_is_help=True)
-EpisodeId = Annotated[int, typer.Argument(metavar="ID", help="Number of the case.")]
+CaseId = Annotated[str, typer.Argument(metavar="ID", help="Number of the case, or of a draft (D7).")]
 QueryId = Annotated[int, typer.Argument(metavar="ID", help="Number of the question.")]
 Site = Annotated[str | None, typer.Option("--site", help="Only this site.")]
 Owner = Annotated[Role | None, typer.Option("--owner", help="Only those that this role can answer.")]
@@ -45,12 +45,18 @@ def register(app: typer.Typer) -> None:
 @case.command("list")
 def list_cases(
     state: Annotated[CaseState | None, typer.Option(help="Only these; drafts and confirmed ones where left out.")] = None,
+    drafts: Annotated[bool, typer.Option("--drafts", help="Instead, serious events that the data do not have yet.")] = False,
     site: Site = None,
     study: StudyId = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Laboratory episodes that are cases, by subject."""
+    if drafts:
+        from safety_monitor.cli.serious import list_drafts
+
+        list_drafts(study, site, config, as_json)
+        return
     from safety_monitor import store
     from safety_monitor.store import episodes, events
     from safety_monitor.workflow.studies import resolve
@@ -140,7 +146,7 @@ def assess_case(
         raise Refusal(f"--level {level!r} is none; use one of {', '.join(each.name.lower() for each in Level)}.")
     settings, engine = opened(config)
     counted = assess_causality(
-        engine, settings, _event_key(event), component, Level[level.upper()], study_id=resolve(engine, study), actor=actor,
+        engine, settings, event_key(event), component, Level[level.upper()], study_id=resolve(engine, study), actor=actor,
         reason=reason, at=now(),
     )  # fmt: skip
     if as_json:
@@ -150,7 +156,7 @@ def assess_case(
     stdout.print(f"{event}, {component}: recorded. For expedited reporting, if serious: {_counted(counted)}.", markup=False)
 
 
-def _event_key(text: str) -> tuple[str, int]:
+def event_key(text: str) -> tuple[str, int]:
     usubjid, slash, aeseq = text.rpartition("/")
     if not slash or not aeseq.isdigit():
         raise Refusal(f"{text!r} names no event; write USUBJID/AESEQ, for example HCC-ALP-01-01-001/3.")
@@ -166,6 +172,7 @@ def _counted(counted: ReportedCausality) -> str:
 def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> None:
     """The opinions on one event, side by side."""
     from safety_monitor import store
+    from safety_monitor.cli.serious import print_reporting, reporting_json, reporting_shown
     from safety_monitor.rules.causality import SYSTEM, causality_for_reporting
     from safety_monitor.store import events
     from safety_monitor.store import queries as query_store
@@ -173,7 +180,7 @@ def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> N
     from safety_monitor.workflow.studies import resolve
 
     _, engine = opened(config)
-    study_id, (usubjid, aeseq) = resolve(engine, study), _event_key(which)
+    study_id, (usubjid, aeseq) = resolve(engine, study), event_key(which)
     with store.reading(engine) as session:
         found = events.stored_events(session, study_id).get((usubjid, aeseq))
         settings = settings_of(session, study_id)
@@ -190,11 +197,13 @@ def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> N
         for o, at in held
     ]  # fmt: skip
     counted = {c.name: causality_for_reporting(c.name, [o for o, _ in held], settings) for c in settings.components}
+    reporting, clocks = reporting_shown(engine, settings, (usubjid, aeseq)) if not found.is_deleted else (None, [])
     if as_json:
         facts = event.model_dump(include={"usubjid", "aeseq", "aeterm", "aedecod", "grade", "aestdtc", "aeendtc", "aeout"})
         told = {name: {"related": each.related, "decided_by": each.decided_by, "why": each.why} for name, each in counted.items()}
         print_json({**facts, "serious": serious, "deleted": found.is_deleted, "opinions": opinions,
                     "for_reporting": told if serious else None,
+                    "reporting": reporting_json(reporting) if reporting else None, "clocks": clocks,
                     "queries": [{"id": q.id, "state": q.state, "text": q.query.text} for q in asked]})  # fmt: skip
         return
     stdout.print(f"{usubjid} AE {aeseq}: {event.aedecod or event.aeterm}, grade {event.grade or 'not known'}, "
@@ -210,42 +219,51 @@ def _show_event(which: str, study: str | None, config: Path, as_json: bool) -> N
     print_table(("component", "opinion of", "person", "level", "share", "given (UTC)", "reason"), rows)
     if leading is not None:
         stdout.print(f"\nThe system's reasons: {leading.rationale}\n", markup=False)
-    if not serious:
+    if reporting is None or not reporting.serious:
         stdout.print("Not serious: no expedited reporting.")
-    for name, each in counted.items() if serious else ():
+    for name, each in counted.items() if reporting and reporting.serious else ():
         stdout.print(f"For expedited reporting, {name}: {_counted(each)}.", markup=False)
+    if reporting is not None:
+        print_reporting(reporting, clocks)
     for query in asked:
         stdout.print(f"Question {query.id} ({query.state.value}): {query.query.text}", markup=False)
 
 
 @case.command("confirm")
 def confirm(
-    episode_id: EpisodeId,
+    case_id: CaseId,
     reason: Reason,
     actor: ActingPerson,
     event: Annotated[int | None, typer.Option("--event", help="AESEQ of the report that it is.")] = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Says that a case is an adverse event, to be reported; or, with --event, which reported one it is."""
-    _decide(config, episode_id, CaseState.CONFIRMED, actor, reason, event, as_json)
+    """Says that a case is an adverse event, to be reported; or, with --event, which reported one it (or a draft) is."""
+    _decide(config, case_id, CaseState.CONFIRMED, actor, reason, event, as_json)
 
 
 @case.command("dismiss")
 def dismiss(
-    episode_id: EpisodeId, reason: Reason, actor: ActingPerson, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False
+    case_id: CaseId, reason: Reason, actor: ActingPerson, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False
 ) -> None:
-    """Says that a case is no adverse event; its question closes."""
-    _decide(config, episode_id, CaseState.DISMISSED, actor, reason, None, as_json)
+    """Says that a case, or a draft, is no adverse event; the question of a case closes."""
+    _decide(config, case_id, CaseState.DISMISSED, actor, reason, None, as_json)
 
 
 def _decide(
-    config: Path, episode_id: int, state: CaseState, actor: str, reason: str, event: int | None, as_json: bool
+    config: Path, case_id: str, state: CaseState, actor: str, reason: str, event: int | None, as_json: bool
 ) -> None:
     from safety_monitor.workflow.deciding import decide_case
 
+    if case_id[:1].upper() == "D":
+        from safety_monitor.cli.serious import close_draft
+
+        close_draft(config, case_id, state, actor, reason, event, as_json)
+        return
+    if not case_id.isdigit():
+        raise Refusal(f"{case_id!r} is the number of no case; see safety-monitor case list.")
     settings, engine = opened(config)
-    done = decide_case(engine, settings, episode_id, case_state=state, actor=actor, reason=reason, at=now(), aeseq=event)
+    done = decide_case(engine, settings, int(case_id), case_state=state, actor=actor, reason=reason, at=now(), aeseq=event)
     row = done.episode
     if as_json:
         print_json({"id": done.id, "case_state": row.case_state, "link": row.link, "aeseq": row.aeseq})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -31,7 +32,7 @@ audit = typer.Typer(help="The audit: history and its hash chain.", no_args_is_he
 #: What ``alerts show`` prints of an alert, and of the event it is about.
 _SHOWN = (
     "kind", "state", "study_id", "recipient_name", "recipient_email", "language", "created_at", "next_attempt_at", "n_attempts",
-    "sent_at", "ack_code", "acknowledged_at", "acknowledged_by", "rule_id", "message_id",
+    "sent_at", "ack_code", "acknowledged_at", "acknowledged_by", "rule_id", "message_id", "digest_id",
 )  # fmt: skip
 _ABOUT = (
     "siteid", "usubjid", "aeseq", "term", "grade", "serious", "serious_basis", "fatal", "onset", "outcome", "why",
@@ -44,6 +45,8 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
     app.command("run-job")(run_job)
     app.command("doctor")(doctor)
+    app.command("backup")(backup)
+    app.command("restore")(restore)
     app.add_typer(alerts, name="alerts")
     app.add_typer(audit, name="audit")
 
@@ -146,14 +149,20 @@ def retry(
         stdout.print(f"{n_due} alerts are due now; safety-monitor run delivers them.")
 
 
-def run(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+def run(
+    health_port: Annotated[int | None, typer.Option("--health-port", min=0, help="Answer /health and /metrics here.")] = None,
+    health_host: Annotated[str, typer.Option("--health-host", help="Address to answer on.")] = "127.0.0.1",
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
     """Scheduler and delivery, until stopped."""
     from safety_monitor import jobs
     from safety_monitor.workflow.scheduled import JOBS
 
     settings, engine = opened(config)
     _require_current(settings)
-    jobs.run(settings, engine, JOBS)
+    health = None if health_port is None else (health_host, health_port)
+    jobs.run(settings, engine, JOBS, health=health)
 
 
 def run_job(
@@ -198,6 +207,47 @@ def doctor(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None
         print_table(("examined", "", "seen", "what to do"), rows)
     if problems:
         raise Refusal(f"{len(problems)} problem(s): {', '.join(finding.what for finding in problems)}.")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Archive to write.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Write over an archive of that name.")] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """A consistent copy of the database with its checksum, while everything runs."""
+    from safety_monitor import config as configuration
+    from safety_monitor.workflow.backing_up import back_up
+
+    manifest = back_up(configuration.load(config), file, now(), replace=replace)
+    if as_json:
+        print_json(asdict(manifest))
+        return
+    size = f"{file.stat().st_size / 1024:.0f} KiB"
+    stdout.print(f"{file}  ({size}, {manifest.backend}, schema {manifest.revision})")
+    stdout.print(f"{manifest.audit_seq} audit entries, head {manifest.head}; SHA-256 of the data {manifest.sha256}")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Archive that backup has written.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Keep the present SQLite file aside and take its place.")] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Puts a backup in place, after its checksum, schema and audit chain were proven."""
+    from safety_monitor import config as configuration
+    from safety_monitor.workflow import backing_up
+
+    settings = configuration.load(config)
+    manifest = backing_up.restore(settings, file, now(), replace=replace)
+    if as_json:
+        print_json({**asdict(manifest), "restored": True})
+        return
+    stdout.print(f"Restored the state of {manifest.made_at}: {manifest.audit_seq} audit entries, head {manifest.head}.")
+    stdout.print("Next: import what came in since; what was sent since is known from the delivery journal and is not sent again:")
+    found = settings.journal is not None and settings.journal.exists()
+    stdout.print(f"  {settings.journal} {'(found)' if found else '(NOT FOUND)'}", markup=False)
+    stdout.print("Then safety-monitor doctor, and start safety-monitor run.")
 
 
 @audit.command("list")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from safety_monitor.cli.terminal import (
     stderr,
     stdout,
 )
+
+if TYPE_CHECKING:
+    from safety_monitor.workflow.issuing import Issued
 
 report = typer.Typer(help="Reports as PDF.", no_args_is_help=True)
 CutOff = Annotated[
@@ -129,7 +132,8 @@ def import_(
             {
                 "study": result.study_id, "dry_run": dry_run, "changed": result.changed,
                 "domains": {name: vars(tally) for name, tally in sorted(result.tallies.items())},
-                "events": result.events, "episodes": result.episodes, "alerts": result.n_alerts, "queries": result.n_queries,
+                "events": result.events, "episodes": result.episodes, "clocks": result.clocks, "alerts": result.n_alerts,
+                "queries": result.n_queries,
                 "rejected": len(result.rejections), "rejects": str(rejects) if result.rejections else None,
                 "rejected_serious": len(result.refused_serious), "notices": result.notices,
             }
@@ -151,6 +155,9 @@ def import_(
         f"Episodes of results: {episodes['new']} new, {episodes['changed']} changed, {episodes['withdrawn']} withdrawn. "
         f"Questions: {asked.n_new} new, {asked.n_reopened} reopened, {asked.n_closed} closed, {result.n_queries} open."
     )
+    if result.clocks["opened"] or result.clocks["closed"]:
+        clocks = f"{result.clocks['opened']} opened, {result.clocks['closed']} closed"
+        stdout.print(f"Reporting clocks: {clocks}; see safety-monitor clocks list.")
     if result.rejections:
         stderr.print(f"[yellow]{len(result.rejections)} rows were refused; each with its reason in {rejects}[/]")
     if result.refused_serious:
@@ -207,6 +214,33 @@ def dsmb(
             engine, settings, resolve(engine, study), cutoff.date() if cutoff else None, out,
             actor=actor_or_user(actor), at=now(),
         )  # fmt: skip
+    _shown(issued, as_json)
+
+
+@report.command()
+def safety(
+    out: Annotated[Path, typer.Option("--out", help="PDF to write.")],
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Alerts from this day on; of a week where left out.")
+    ] = None,
+    study: StudyId = None,
+    actor: Actor = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """The safety officer's report: what is due, what was told and read, what is open."""
+    from safety_monitor.workflow.issuing import issue
+    from safety_monitor.workflow.standing import safety_snapshot
+    from safety_monitor.workflow.studies import resolve
+
+    settings, engine = opened(config)
+    at = now()
+    start = since.replace(tzinfo=UTC) if since else at - timedelta(days=7)
+    frozen = safety_snapshot(engine, settings, resolve(engine, study), start, at)
+    _shown(issue(engine, settings, "safety", frozen, out, actor=actor_or_user(actor), at=at), as_json)
+
+
+def _shown(issued: Issued, as_json: bool) -> None:
     if as_json:
         print_json(vars(issued))
     else:

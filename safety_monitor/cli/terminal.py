@@ -64,11 +64,12 @@ def refusals() -> tuple[type[Exception], ...]:
     from safety_monitor.store import StoreError
     from safety_monitor.study import SettingsError
     from safety_monitor.workflow.attributing import AttributionFileError
+    from safety_monitor.workflow.backing_up import BackupError
     from safety_monitor.workflow.deciding import DecisionError
 
     return (  # OSError: a path that cannot be written to; it names the path and why
-        Refusal, AttributionFileError, DecisionError, OfficialFileError, OSError, ProfileError, SettingsError, StoppingRuleError,
-        StoreError, UnknownFinding, UnknownTerm, UnreadableFile,
+        Refusal, AttributionFileError, BackupError, DecisionError, OfficialFileError, OSError, ProfileError, SettingsError,
+        StoppingRuleError, StoreError, UnknownFinding, UnknownTerm, UnreadableFile,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ def test_list(monitor, owed):
     assert {(a["kind"], a["state"], a["usubjid"], a["aeseq"], a["recipient_email"]) for a in owed} == {
         ("sae_new", "pending", "S1-01", 1, "officer@example.org"),
         ("sae_new", "pending", "S1-01", 1, "one@example.org"),
+        ("susar", "pending", "S1-01", 1, "officer@example.org"),
     }
     assert monitor("alerts", "list", "--state", "sent", "--json").json == []
     assert monitor("alerts", "list", "--study", "S1", "--json").json == owed
@@ -29,7 +30,7 @@ def test_list(monitor, owed):
     assert monitor("alerts", "list", "--state", "lost").code == 2
     shown = monitor("alerts", "list")
     assert "Pneumothorax" in shown.out
-    assert "2 alerts" in shown.out
+    assert "3 alerts" in shown.out
 
 
 def test_show(monitor, owed):
@@ -57,7 +58,8 @@ def test_retry_makes_an_unsent_alert_due(monitor, desk, owed):
 def test_acknowledged_once_by_the_code_of_the_mail(monitor, demonstration, tmp_path):
     folder = shutil.copytree(demonstration[0], tmp_path / "demo")
     config = ("--config", folder / "config.yaml")
-    alert = monitor("alerts", "list", *config, "--json").json[0]
+    told = monitor("alerts", "list", *config, "--json").json
+    alert = next(each for each in told if each["kind"] != "digest" and each["digest_id"] is None)
     detail = monitor("alerts", "show", alert["id"], *config, "--json").json
     code = detail["ack_code"]
     [mail] = [
@@ -74,6 +76,17 @@ def test_acknowledged_once_by_the_code_of_the_mail(monitor, demonstration, tmp_p
     assert after["id"] == alert["id"]
     assert monitor("alerts", "show", alert["id"], *config, "--json").json["acknowledged_by"] == "Wu"
     assert monitor("alerts", "retry", alert["id"], *config).code == 1
+
+
+def test_the_code_of_a_digest_acknowledges_what_it_tells(monitor, demonstration, tmp_path):
+    folder = shutil.copytree(demonstration[0], tmp_path / "demo")
+    config = ("--config", folder / "config.yaml")
+    told = monitor("alerts", "list", *config, "--json").json
+    digest = next(each for each in told if each["kind"] == "digest")
+    assert monitor("alerts", "ack", digest["ack_code"], "--actor", "Wu", *config).code == 0
+    seen = {each["id"] for each in monitor("alerts", "list", "--state", "acknowledged", *config, "--json").json}
+    assert seen == {digest["id"], *(each["id"] for each in told if each["digest_id"] == digest["id"])}
+    assert len(seen) > 5
 
 
 def test_a_code_that_was_never_given(monitor, owed):

@@ -34,7 +34,9 @@ def test_each_serious_event_is_told_to_the_staff_and_its_own_site(demonstration,
         for to in ("safety@example.org", "monitor@example.org", f"investigator-{site[subject]}@example.org")
     }
     mails = [BytesParser(policy=policy.default).parsebytes(p.read_bytes()) for p in (folder / "mailbox").glob("*.eml")]
-    assert len({mail["Message-ID"] for mail in mails}) == len(mails) == len(told) == said["n_mails"]
+    own_mail = [alert["message_id"] for alert in told if alert["digest_id"] is None]
+    assert {mail["Message-ID"] for mail in mails} == set(own_mail)
+    assert len(mails) == len(own_mail) == said["n_mails"] < len(told)  # the others stand in the digests
     assert {alert["state"] for alert in told} == {"sent"}
 
 

@@ -20,7 +20,7 @@ def test_it_delivers_beats_and_stops(monitor, desk, ending):
         process = subprocess.Popen([SCRIPT, "run"], cwd=desk, stdout=log, stderr=subprocess.STDOUT)
     try:
         until = time.monotonic() + 60
-        while len(list((desk / "mailbox").glob("*.eml"))) < 2 and time.monotonic() < until:
+        while len(list((desk / "mailbox").glob("*.eml"))) < 3 and time.monotonic() < until:
             assert process.poll() is None, (desk / "log").read_text()
             time.sleep(0.2)
         finding = next(f for f in monitor("doctor", "--json").json if f["what"] == "scheduler")
@@ -31,7 +31,7 @@ def test_it_delivers_beats_and_stops(monitor, desk, ending):
         assert time.monotonic() - asked < 10
     finally:
         process.kill()
-    assert len(list((desk / "mailbox").glob("*.eml"))) == 2
+    assert len(list((desk / "mailbox").glob("*.eml"))) == 3
     assert {alert["state"] for alert in monitor("alerts", "list", "--json").json} == {"sent"}
     assert "Traceback" not in (desk / "log").read_text()
 
