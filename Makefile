@@ -2,7 +2,7 @@
 # `make setup PYTHON=python3.12` takes another interpreter than python3.
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-grading bench-episodes bench-attribution bench-alerts bench-report validate-attribution lock clean
+.PHONY: help setup demo test check bench bench-grading bench-episodes bench-attribution bench-alerts bench-report torture validate-attribution lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,13 @@ bench: bench-grading bench-episodes bench-attribution bench-alerts bench-report 
 
 bench-grading bench-episodes bench-attribution bench-alerts bench-report: bench-%: setup
 	$(BIN)/python bench/bench_$*.py
+
+SEED ?= 20261124
+KILLS ?= 150
+DATABASES ?= sqlite,postgresql
+torture: WITH := --with-postgres
+torture: setup ## the fault campaign, about 7 minutes; renews docs/torture.md (SEED=, KILLS= on each database, DATABASES=)
+	$(BIN)/python -m torture --seed $(SEED) --kills $(KILLS) --databases $(DATABASES) --report docs/torture.md
 
 validate-attribution: setup ## simulated trials with known causes; renews docs/attribution-validation.md (about 6 minutes)
 	$(BIN)/python validation/validate_attribution.py

@@ -1,104 +1,154 @@
-"""Mails per second from the outbox, against a bare smtplib loop to the same server on one connection.
+"""From commit to acceptance: latency at 1, 10 and 50 alerts a second, and the throughput of a full outbox.
 
-    python bench/bench_alerts.py [--mails 1000] [--database URL]
+    python bench/bench_alerts.py [--seconds 20] [--mails 1000] [--databases sqlite,postgresql]
 
-The server is aiosmtpd in a process of its own. What the outbox adds is what it promises: each mail composed
-in two parts, leased, sent, and marked with the server's reply in an audited transaction of its own.
+One worker, ``safety-monitor run`` as configured by default, in a process of its own; the server is aiosmtpd in another. Alerts
+are offered on a fixed schedule, whatever the worker does (open loop), each to another recipient, so that no digest forms. Latency
+is from the end of the commit to the server's yes. Throughput is set against a bare smtplib loop over the same composed mails in
+the same run.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+import json
+import os
+import signal
 import smtplib
-import socket
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from safety_monitor import store
 from safety_monitor.alerts.email import compose
-from safety_monitor.alerts.routing import Alert, Owed, address
+from safety_monitor.alerts.routing import Alert, owe
 from safety_monitor.alerts.transport import SmtpTransport
-from safety_monitor.config import Config, DeliverySettings, MailSettings, Person
-from safety_monitor.rules.escalation import EventState, decide_alerts
+from safety_monitor.config import Config, Person
 from safety_monitor.store import outbox
-from safety_monitor.study import StudySettings
+from safety_monitor.vocabulary import AlertKind, Role
 from safety_monitor.workflow.delivery import deliver_due
+from torture.postgresql import Cluster, programs
+from torture.sink import Sink
 
-AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-
-
-class Sink:
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        return "250 OK"
+RATES = (1, 10, 50)
+SCRIPT = Path(sys.executable).parent / "safety-monitor"
 
 
-def serve(port: int, ready: Any) -> None:
-    from aiosmtpd.controller import Controller
-
-    Controller(Sink(), hostname="127.0.0.1", port=port).start()
-    ready.set()
-    time.sleep(3600)
-
-
-def owed(n: int, config: Config) -> list[Alert]:
-    items = []
-    for aeseq in range(n):
-        event = EventState(
-            usubjid="S1-001", aeseq=aeseq, siteid="01", term="Pneumothorax", version=1, serious=True
-        )
-        items += [Owed(decision, event, None) for decision in decide_alerts(None, event)]
-    return address(items, StudySettings.of({"study": {"id": "S1"}}), config, AT)
+def alert(config: Config, number: str) -> Alert:
+    person = Person(name="Chen", email=f"chen.{number}@example.org", role=Role.SAFETY_OFFICER)
+    payload = {
+        "usubjid": "S1-001", "siteid": "01", "aeseq": 1, "term": "Pneumothorax", "grade": 3, "serious": True, "fatal": False,
+        "serious_basis": ["HOSPITALISATION"], "onset": "2026-02-28", "outcome": None, "changes": [], "site_hours": 24,
+        "why": "bench", "timezone": "Asia/Shanghai",
+    }  # fmt: skip
+    return owe(
+        person, (number,), sender=config.mail, kind=AlertKind.SAE_NEW, rule_id="new_serious_event", payload=payload,
+        at=datetime.now(UTC), study_id="S1",
+    )  # fmt: skip
 
 
-def bare(alerts: list[Alert], config: Config) -> float:
-    """Seconds for the same mails, composed beforehand, by smtplib alone."""
-    messages = [compose(alert, config.mail, AT) for alert in alerts]
-    started = time.perf_counter()
+def configured(url: str, folder: Path, port: int) -> Config:
+    mail = {"transport": "smtp", "host": "127.0.0.1", "port": port, "security": "none"}
+    raw: dict[str, Any] = {"database": {"url": url}, "mail": mail}
+    (folder / "config.yaml").write_text(json.dumps(raw), encoding="utf-8")  # JSON is YAML
+    return Config.model_validate({**raw, "base": folder})
+
+
+@contextmanager
+def worker(folder: Path) -> Iterator[None]:
+    """``safety-monitor run`` until the end of the block."""
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([SCRIPT, "run"], cwd=folder, stdout=log, stderr=log)
+    try:
+        time.sleep(4)  # it loads the program
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def latencies(config: Config, sink: Sink, rate: int, seconds: float) -> list[float]:
+    """Seconds from commit to acceptance of each alert offered at *rate* a second."""
+    engine = store.connect(config.database_url)
+    committed = {}
+    began = time.perf_counter()
+    for n in range(int(rate * seconds)):
+        time.sleep(max(0.0, began + n / rate - time.perf_counter()))
+        offered = alert(config, f"{rate}-{n}")
+        with store.transaction(engine, actor="bench", reason="bench", at=datetime.now(UTC)) as session:
+            outbox.enqueue(session, [offered])
+        committed[offered.message_id] = time.time()
+    until = time.monotonic() + 120
+    taken: dict[str, float] = {}
+    while len(taken) < len(committed) and time.monotonic() < until:
+        time.sleep(0.5)
+        taken = {line["message_id"]: line["at"] for line in sink.accepted() if line["message_id"] in committed}
+    engine.dispose()
+    assert len(taken) == len(committed), f"{len(committed) - len(taken)} mails did not arrive"
+    return [taken[message_id] - at for message_id, at in committed.items()]
+
+
+def throughput(config: Config, sink: Sink, n: int) -> tuple[float, float]:
+    """Mails a second of a full outbox, and of a bare smtplib loop over the same mails."""
+    alerts = [alert(config, f"full-{k}") for k in range(n)]
+    messages = [compose(each, config.mail, each.created_at) for each in alerts]
+    began = time.perf_counter()
     with smtplib.SMTP("127.0.0.1", config.mail.port) as smtp:
         for message in messages:
             smtp.send_message(message)
-    return time.perf_counter() - started
+    bare = n / (time.perf_counter() - began)
+    engine = store.connect(config.database_url)
+    with store.transaction(engine, actor="bench", reason="bench", at=datetime.now(UTC)) as session:
+        outbox.enqueue(session, alerts)
+    began = time.perf_counter()
+    tally = deliver_due(engine, SmtpTransport(config.mail), config, lambda: datetime.now(UTC), "bench")
+    ended = time.perf_counter()
+    engine.dispose()
+    assert tally.n_sent == n, tally
+    return n / (ended - began), bare
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--mails", type=int, default=1000)
-    parser.add_argument("--database", help="URL of an empty database; a temporary SQLite file where left out")
+    parser.add_argument("--databases", default="sqlite,postgresql")
     asked = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mail = MailSettings(transport="smtp", host="127.0.0.1", port=port, security="none")
-    officer = Person(name="Chen", email="chen@example.org", role="safety_officer")
-    config = Config(people=(officer,), mail=mail, delivery=DeliverySettings(batch=50))
-    ready = multiprocessing.Event()
-    server = multiprocessing.Process(target=serve, args=(port, ready), daemon=True)
-    server.start()
-    ready.wait()
-    with tempfile.TemporaryDirectory() as folder:
-        url = asked.database or f"sqlite:///{Path(folder) / 'bench.db'}"
-        store.upgrade(url)
-        engine = store.connect(url)
-        alerts = owed(asked.mails, config)
-        alone = bare(alerts, config)
-        started = time.perf_counter()
-        with store.transaction(engine, actor="bench", reason="bench", at=AT) as session:
-            outbox.enqueue(session, alerts)
-        enqueued = time.perf_counter()
-        tally = deliver_due(engine, SmtpTransport(mail), config, lambda: AT, "bench")
-        ended = time.perf_counter()
-        engine.dispose()
-    server.terminate()
-    assert tally.n_sent == asked.mails, tally
-    whole = ended - started
-    print(f"bare smtplib loop  {asked.mails / alone:8.0f} mails/s")
-    print(f"enqueue            {asked.mails / (enqueued - started):8.0f} rows/s")
-    print(f"deliver            {asked.mails / (ended - enqueued):8.0f} mails/s")
-    print(f"enqueue + deliver  {asked.mails / whole:8.0f} mails/s, {alone / whole:.2f} of the bare loop")
+    databases = asked.databases.split(",")
+    cluster = Cluster(programs()) if "postgresql" in databases else None
+    print(f"{'database':11} {'offered/s':>9} {'n':>5} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}")
+    try:
+        for database in databases:
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                url = cluster.fresh() if cluster and database == "postgresql" else f"sqlite:///{folder / 'bench.db'}"
+                store.upgrade(url)
+                sink = Sink(folder / "sink")
+                try:
+                    config = configured(url, folder, sink.port)
+                    with worker(folder):
+                        for rate in RATES:
+                            found = latencies(config, sink, rate, asked.seconds)
+                            cuts = quantiles(found, n=100, method="inclusive")
+                            shown = " ".join(f"{1000 * value:8.0f}" for value in (cuts[49], cuts[98], max(found)))
+                            print(f"{database:11} {rate:9} {len(found):5} {shown}", flush=True)
+                    full, bare = throughput(config, sink, asked.mails)
+                    told = f"full outbox: {full:.0f} mails/s, bare smtplib {bare:.0f}/s, ratio {full / bare:.2f}"
+                    print(f"{database:11} {told}", flush=True)
+                finally:
+                    sink.stop()
+    finally:
+        if cluster is not None:
+            cluster.stop()
 
 
 if __name__ == "__main__":

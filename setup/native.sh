@@ -1,7 +1,7 @@
 #!/bin/sh
 # What pip cannot bring: ensurepip (Debian ships it apart from Python), and Pango with its companions for the PDF
 # reports. With --with-postgres also what only tests need: the PostgreSQL server programs, which they start in a temporary
-# folder, and a Java for Spark.
+# folder, a Java for Spark, and an IMAP server, started on the loopback alone.
 set -eu
 cd "$(dirname "$0")/.."
 . setup/machine.sh
@@ -44,11 +44,14 @@ fi
 if [ "${1:-}" = --with-postgres ] && ! command -v java >/dev/null; then
     postgres="$postgres default-jre-headless"
 fi
+if [ "${1:-}" = --with-postgres ] && ! command -v dovecot >/dev/null && [ ! -x /usr/sbin/dovecot ]; then
+    postgres="$postgres dovecot-imapd"
+fi
 
 if [ -n "$packages" ]; then
     apt_install "$(echo $reason)" $packages $postgres
 elif [ -n "$postgres" ]; then
     # Without a server its tests are skipped by name, and with CI=true they fail.
-    (apt_install 'The tests on PostgreSQL and Spark need: '"$postgres" $postgres) ||
+    (apt_install 'The tests on PostgreSQL, Spark and IMAP need: '"$postgres" $postgres) ||
         echo "setup: going on without $postgres; their tests will be skipped" >&2
 fi
