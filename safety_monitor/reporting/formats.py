@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from safety_monitor.reporting.wording import language, t
+
 #: What stands where a value is not known. Never 0, never empty: a board must see that it is missing.
 UNKNOWN = "–"
 
@@ -58,7 +60,11 @@ def day(value: date | None) -> str:
     >>> day(date(2026, 6, 30))
     '30 Jun 2026'
     """
-    return UNKNOWN if value is None else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+    if value is None:
+        return UNKNOWN
+    if language() == "zh":
+        return f"{value.year}年{value.month}月{value.day}日"
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -69,7 +75,7 @@ def text(value: object) -> str:
 
 
 def yes_no(value: bool | None) -> str:
-    return {True: "yes", False: "no", None: UNKNOWN}[value]
+    return UNKNOWN if value is None else t("yes" if value else "no")
 
 
 FILTERS = {

@@ -21,25 +21,32 @@ from safety_monitor.reporting import formats
 from safety_monitor.reporting.fonts import font_face_css, missing_glyphs
 from safety_monitor.reporting.sections import REPORTS, Material, Section
 from safety_monitor.reporting.tables import Table, all_tables
+from safety_monitor.reporting.wording import speaking, t
 from safety_monitor.resources import resource_dir
 from safety_monitor.study import StudySettings
 
 
-def report_pdf(kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "") -> bytes:
+def report_pdf(
+    kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en"
+) -> bytes:
     """The report *kind* (of ``sections.REPORTS``) of *snapshot* as PDF/UA bytes."""
-    return pdf(report_html(kind, snapshot, page_size=page_size, organisation=organisation), snapshot.sha256)
+    html = report_html(kind, snapshot, page_size=page_size, organisation=organisation, language=language)
+    return pdf(html, snapshot.sha256)
 
 
-def report_html(kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "") -> str:
+def report_html(
+    kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en"
+) -> str:
     """The same as one HTML document (what the PDF is printed from)."""
     report = REPORTS[kind]
     material = Material(snapshot, StudySettings.model_validate(snapshot.study), all_tables(snapshot))
     modules = (importlib.import_module(f"safety_monitor.reporting.sections.{name}") for name in report.sections)
-    sections: Sequence[Section] = [module.section(material) for module in modules]
-    return environment().get_template("report.html").render(
-        report=report, settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size,
-        organisation=organisation, fonts=font_face_css(),
-    )
+    with speaking(language):
+        sections: Sequence[Section] = [module.section(material) for module in modules]
+        return environment().get_template("report.html").render(
+            report=report, settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size,
+            organisation=organisation, fonts=font_face_css(), language=language,
+        )
 
 
 def environment() -> Environment:
@@ -49,7 +56,8 @@ def environment() -> Environment:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     found.filters |= formats.FILTERS
-    found.globals["rows_of"] = _rows_of
+    found.filters["t"] = t
+    found.globals |= {"rows_of": _rows_of, "t": t}
     return found
 
 

@@ -1,0 +1,12 @@
+"""Figures as SVG: numbers with units and n, direct labels, safe for greyscale and colour-blind readers.
+
+One module a subject; ``theme`` holds what all share.
+"""
+
+from safety_monitor.reporting.figures.boundaries import stopping_boundary
+from safety_monitor.reporting.figures.causes import moved_by
+from safety_monitor.reporting.figures.liver import edish
+from safety_monitor.reporting.figures.terms import term_dots
+from safety_monitor.reporting.figures.theme import Figure
+
+__all__ = ["Figure", "edish", "moved_by", "stopping_boundary", "term_dots"]

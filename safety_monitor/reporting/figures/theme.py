@@ -1,0 +1,55 @@
+"""The one theme of all figures: Okabe-Ito colours, told apart by shape and dash as well, so that greyscale says the same.
+
+The same numbers give the same bytes: no date, fixed ids, text kept as text, fonts from files of ours. Labels go through
+``wording.t``, so that a figure speaks the language of its report.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+
+from safety_monitor.reporting.fonts import FACES, FOLDER
+
+plt.switch_backend("svg")  # no window, no display
+for face in FACES:
+    font_manager.fontManager.addfont(FOLDER / face.file)
+
+BLUE, ORANGE, GREEN, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8F98", "#1F2933"
+SKY, YELLOW, PURPLE = "#56B4E9", "#F0E442", "#CC79A7"
+THEME: Any = {
+    "svg.fonttype": "none", "svg.hashsalt": "safety-monitor", "font.family": ["DejaVu Sans", "Safety Han"],
+    "font.size": 8.5, "axes.titlesize": 9, "axes.labelsize": 8.5, "axes.edgecolor": GREY, "axes.labelcolor": INK,
+    "text.color": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.6,
+}  # fmt: skip
+DASHED = (0, (4, 2))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture: SVG text, and in words what it shows for those who cannot see it."""
+
+    svg: str
+    alt: str
+
+
+def render(figure: Any, alt: str) -> Figure:
+    """*figure* as SVG, the same bytes each time."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.03)
+    plt.close(figure)
+    svg = buffer.getvalue()
+    return Figure(svg[svg.index("<svg") :], alt)
+
+
+def axes_of(width: float, height: float) -> tuple[Any, Axes]:
+    """A figure of *width* by *height* inches with one set of axes; call it and what draws within ``plt.rc_context(THEME)``."""
+    with plt.rc_context(THEME):
+        figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+    return figure, axes
