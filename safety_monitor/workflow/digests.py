@@ -7,7 +7,7 @@ same commit. Once bundled, rows stay bundled: a repeat after a crash is the same
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -25,6 +25,8 @@ _RULE = "digest"
 #: Told apart always: a report has its own file, a digest is one already, and an alert about mail must not wait in one.
 _ALONE = (AlertKind.REPORT, AlertKind.DIGEST, AlertKind.ALERT_UNDELIVERED)
 _TOLD = ("siteid", "usubjid", "aeseq", "term", "grade", "fatal", "clocks")
+#: Where a missing grade stands among the others.
+_MISSING_AS = 3
 #: A mail that lists more is no longer read.
 _MOST = 50
 
@@ -61,9 +63,16 @@ def _storms(rows: Sequence[Any], within: timedelta) -> Iterator[list[Any]]:
         yield storm
 
 
+def _worst_first(item: Mapping[str, Any]) -> tuple[bool, int]:
+    """Deaths, then by grade (a missing one before the mild: it may be anything), else in the order in which they came."""
+    grade = item["grade"]
+    return not item["fatal"], -(_MISSING_AS if grade is None else grade)
+
+
 def _digest(storm: Sequence[Any], config: Config, at: datetime) -> Alert:
     first = storm[0]
     items = [{name: row.payload.get(name) for name in _TOLD} | {"id": row.id, "rule_id": row.rule_id} for row in storm]
+    items.sort(key=_worst_first)
     payload = {
         "of": first.kind.value, "items": items, "why": WHY[_RULE], "siteid": first.payload.get("siteid"), "usubjid": None,
         "aeseq": None, "term": None, "grade": None, "fatal": any(item["fatal"] for item in items),

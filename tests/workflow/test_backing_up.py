@@ -9,6 +9,7 @@ import sqlite3
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -244,7 +245,8 @@ def test_an_archive_says_what_it_holds(config: Config, folder: Path, tmp_path: P
     assert [each.name for each in out.parent.iterdir()] == ["b.backup"]
     with pytest.raises(BackupError, match=r"b\.backup exists"):
         back_up(config, out, T0)
-    assert back_up(config, out, T0, replace=True) == manifest
+    again = back_up(config, out, T0, replace=True)
+    assert replace(again, sha256="") == replace(manifest, sha256="")  # pg_dump writes the second of its own clock into the file
 
 
 def test_a_database_that_holds_data_is_not_overwritten(config: Config, folder: Path, tmp_path: Path) -> None:

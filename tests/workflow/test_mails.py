@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import ssl
 import sys
 from collections import Counter
@@ -113,6 +114,20 @@ def test_a_storm_is_one_mail_a_person_that_tells_everything(engine: Engine, conf
         assert all(f"S1-{k:03}" in text_of(mail) for k in range(1, 13))
     assert {row["state"] for row in rows(engine)} == {AlertState.SENT}
     assert Counter(row["kind"] for row in rows(engine)) == {AlertKind.SAE_NEW: 36, AlertKind.DIGEST: 3}
+
+
+def test_the_worst_stands_first_in_a_digest(engine: Engine, config: Config) -> None:
+    events = [
+        EventState(usubjid=f"S1-{name}", aeseq=1, term="Sepsis", version=1, siteid="01", grade=grade, serious=True, fatal=fatal)
+        for name, grade, fatal in (("b", 2, False), ("c", None, False), ("d", 4, False), ("a", 3, False), ("e", 4, True))
+    ]
+    owed = [Owed(decision, event, None) for event in events for decision in decide_alerts(None, event)]
+    with store.transaction(engine, actor="t", reason="t", at=T0) as session:
+        outbox.enqueue(session, address(owed, STUDY, config, T0))
+    way = Way()
+    deliver_due(engine, way, config, lambda: T0, "w")
+    mail = next(mail for mail in way.taken if "officer" in str(mail["To"]))
+    assert re.findall(r"S1-([a-e])\b", text_of(mail)) == ["e", "d", "c", "a", "b"]
 
 
 def test_a_few_are_told_one_by_one_and_a_long_storm_in_several(engine: Engine, config: Config) -> None:
