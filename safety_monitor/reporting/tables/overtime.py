@@ -56,18 +56,21 @@ def values(study: Study, test: Mapping[str, Any]) -> pl.DataFrame:
     return pl.concat([frame.select(list(columns)) for frame in (start, after)]).drop_nulls("week").sort("usubjid", "week", "x")
 
 
-def by_period(points: pl.DataFrame) -> pl.DataFrame:
-    """Quartiles per period of *points* (usubjid, week, x)."""
-    bounds = [0, *ENDS]
+def placed(points: pl.DataFrame) -> pl.DataFrame:
+    """*points* (week) with ``to_week``, the end of their period (0: baseline); those after the last period are left out."""
     ends = pl.lit(None, pl.Int64)
     for end in reversed(ENDS):
         ends = pl.when(pl.col("week") <= end).then(end).otherwise(ends)
-    placed = points.with_columns(to_week=pl.when(pl.col("week") == 0).then(0).otherwise(ends)).drop_nulls("to_week")
-    once = placed.group_by("usubjid", "to_week").agg(pl.col("x").median(), left_out=pl.col("x").null_count())
+    return points.with_columns(to_week=pl.when(pl.col("week") == 0).then(0).otherwise(ends)).drop_nulls("to_week")
+
+
+def by_period(points: pl.DataFrame) -> pl.DataFrame:
+    """Quartiles per period of *points* (usubjid, week, x)."""
+    once = placed(points).group_by("usubjid", "to_week").agg(pl.col("x").median(), left_out=pl.col("x").null_count())
     x = pl.col("x")
     quartiles = once.group_by("to_week").agg(
-        n=x.count(), median=x.median(), q1=x.quantile(0.25, "linear"), q3=x.quantile(0.75, "linear"), lowest=x.min(), highest=x.max(),
-        left_out=pl.col("left_out").sum(),
+        n=x.count(), median=x.median(), q1=x.quantile(0.25, "linear"), q3=x.quantile(0.75, "linear"), lowest=x.min(),
+        highest=x.max(), left_out=pl.col("left_out").sum(),
     )  # fmt: skip
-    start = dict(zip(ENDS, bounds, strict=False)) | {0: 0}
+    start = {0: 0, **dict(zip(ENDS, [0, *ENDS], strict=False))}
     return quartiles.with_columns(from_week=pl.col("to_week").replace_strict(start, return_dtype=pl.Int64)).sort("to_week")
