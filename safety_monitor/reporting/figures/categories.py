@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 
@@ -10,7 +11,7 @@ from safety_monitor.reporting.figures.theme import THEME, Figure, axes_of, rende
 from safety_monitor.reporting.wording import t
 
 _SHADES = ("#10324F", "#2F6690", "#7FA8C9", "#BDD2E4", "#EEF3F8")  # worst to best; light and dark tell them apart in greyscale
-_ROOM_FOR_A_LABEL = 9.0  # per cent
+_PER_LETTER = 1.15  # per cent of the bar that a letter takes
 
 
 def category_bars(measures: Sequence[tuple[str, Sequence[tuple[str, int, float]]]], n: int) -> Figure:
@@ -22,8 +23,9 @@ def category_bars(measures: Sequence[tuple[str, Sequence[tuple[str, int, float]]
             for order, (label, count, share) in enumerate(bands):
                 missing = order == len(bands) - 1
                 shade = "white" if missing else _SHADES[order + len(_SHADES) - (len(bands) - 1)]
-                axes.barh(place, share, 0.72, left=left, color=shade, edgecolor="#52606d", linewidth=0.5, hatch="...." if missing else "")
-                if share >= _ROOM_FOR_A_LABEL:
+                style: Any = {"color": shade, "edgecolor": "#52606d", "linewidth": 0.5, "hatch": "...." if missing else ""}
+                axes.barh(place, share, 0.72, left=left, **style)
+                if share >= _PER_LETTER * sum(1 if letter.isascii() else 1.7 for letter in label):
                     dark = shade in _SHADES[:2]
                     axes.text(left + share / 2, place, f"{label}\n{count}", ha="center", va="center", fontsize=6.3,
                               color="white" if dark else "#1F2933", linespacing=1.05)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Liver safety: peak aminotransferase against peak bilirubin, in multiples of ULN or of baseline; ALBI and Child-Pugh over time."""
+"""Liver safety: peak aminotransferase against peak bilirubin, in multiples of ULN or of baseline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, THEME, VERMILION, Figure, axes_of, render
 from safety_monitor.reporting.wording import t
 
 _NAMED_UP_TO = 12  # names in the corner; more would cover each other
+_FIRST_NAME, _NAME_APART = 0.88, 0.055  # of the height: below the corner's label, and from name to name
 _TICKS = [0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100]
 #: Words of the axes and of the description, by what the peaks are multiples of.
 _WORDS = {
@@ -24,7 +26,7 @@ _WORDS = {
         "{both}; aminotransferase alone: {first}; bilirubin alone: {second}; neither: {neither}.",
     ),
     "baseline": (
-        "Peak ALT or AST, whichever is higher (× own baseline, log scale)", "Peak total bilirubin (× own baseline, log scale)",
+        "Peak ALT or AST, whichever is higher (× own baseline, log scale)", "Peak total bilirubin (× baseline, log scale)",
         "eDISH plot of {n} subjects who start abnormal, peaks in multiples of their baseline. Aminotransferase at least {ta} and "
         "bilirubin at least {bili}: {both}; aminotransferase alone: {first}; bilirubin alone: {second}; neither: {neither}.",
     ),
@@ -64,7 +66,7 @@ def edish(
             open_, full = chosen & ~corner, chosen & corner
             axes.scatter(x[open_], y[open_], s=20, marker=marker, facecolors="none", edgecolors=BLUE, linewidths=1.1)
             axes.scatter(x[full], y[full], s=34, marker=marker, color=VERMILION, zorder=3)
-            handles.append(plt.Line2D([], [], marker=marker, linestyle="", markerfacecolor="none", color=BLUE, label=label))
+            handles.append(Line2D([], [], marker=marker, linestyle="", markerfacecolor="none", color=BLUE, label=label))
         if known:
             figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, handletextpad=0.2, fontsize=7.5)
         _named(axes, [name.rsplit("-", 1)[-1] if name.count("-") > 1 else name for name in points["USUBJID"]], x, y, corner)
@@ -85,11 +87,17 @@ def edish(
 
 
 def _named(axes: Axes, names: Sequence[str], x: Any, y: Any, corner: Any) -> None:
-    """Who is in the corner, neighbours' labels apart."""
-    inside = sorted(np.flatnonzero(corner), key=lambda index: (y[index], x[index]))
-    for place, index in enumerate(inside if len(inside) <= _NAMED_UP_TO else []):
-        shift = (6, 4) if place % 2 else (6, -9)
-        axes.annotate(names[index], (x[index], y[index]), xytext=shift, textcoords="offset points", color=VERMILION, fontsize=7.5)
+    """Who is in the corner: names in one column at the right, a line from each point to its name."""
+    inside = sorted(np.flatnonzero(corner).tolist(), key=lambda index: (-y[index], x[index]))
+    bottom, top = np.log(axes.get_ylim())
+    room = _FIRST_NAME
+    for index in inside if len(inside) <= _NAMED_UP_TO else []:
+        at = min(float((np.log(y[index]) - bottom) / (top - bottom)), room)
+        room = at - _NAME_APART
+        axes.annotate(
+            names[index], (x[index], y[index]), xytext=(0.985, at), textcoords="axes fraction", ha="right", va="center",
+            fontsize=7.5, color=VERMILION, arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": GREY, "shrinkB": 3},
+        )  # fmt: skip
 
 
 def _in_corner(axes: Axes, place: tuple[int, int], label: str, bold: bool) -> None:

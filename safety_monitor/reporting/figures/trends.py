@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, Figure, render
 from safety_monitor.reporting.wording import t
 
-_WEEKS = (0, 13, 25, 49, 73, 97)  # where the axis is labelled with week and n: ends of periods
+_WEEKS = (0, 4, 13, 25, 49, 97)  # where the axis is labelled with week and n: ends of periods
 _LEVELS = ("#DCE6EF", "#7FA8C9", "#1F4E79")  # of a scale, best to worst: light to dark in greyscale as well
 _HATCHES = ("", "///", "xxx")
 
@@ -43,8 +44,10 @@ def small_multiples(panels: Sequence[Panel], least: int) -> Figure:
             _panel(axes, panel, least)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
-        figure.supxlabel(t("Weeks since first treatment; below: subjects with a value in the period (n)"), fontsize=8)
-        return render(figure, t("Values over time of treated subjects.") + " " + " ".join(_told(panel, least) for panel in panels))
+        below = t("Weeks since first treatment (square-root scale); below: subjects with a value in the period (n)")
+        figure.supxlabel(below, fontsize=8)
+        told = [t("Values over time of treated subjects."), *(_told(panel, least) for panel in panels)]
+        return render(figure, " ".join(told))
 
 
 def levels_over_time(panels: Sequence[tuple[str, pl.DataFrame]], levels: Sequence[Sequence[str]]) -> Figure:
@@ -59,12 +62,12 @@ def levels_over_time(panels: Sequence[tuple[str, pl.DataFrame]], levels: Sequenc
             bottom = np.zeros(len(weeks))
             for level, colour, hatch in zip(own, _LEVELS, _HATCHES, strict=True):
                 share = np.array([100 * table.get((week, level), 0) / total[week] for week in weeks])
-                axes.bar(range(len(weeks)), share, 0.78, bottom=bottom, color=colour, edgecolor="white", hatch=hatch, linewidth=0.5,
-                         label=level)  # fmt: skip
+                style: Any = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5, "label": level}
+                axes.bar(range(len(weeks)), share, 0.78, bottom=bottom, **style)
                 bottom += share
             for place, week in enumerate(weeks):
-                axes.annotate(str(total[week]), (place, 100), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=6)
-            axes.annotate("n", (-0.9, 100), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=6)
+                _above_bar(axes, place, str(total[week]))
+            _above_bar(axes, -1, "n")
             axes.set_xticks(range(len(weeks)), [_week(week) for week in weeks], fontsize=6.5)
             axes.set_ylim(0, 100)
             axes.set_ylabel(t("Subjects with a value (%)"))
@@ -76,6 +79,10 @@ def levels_over_time(panels: Sequence[tuple[str, pl.DataFrame]], levels: Sequenc
             told.append(t("{title}: at baseline {start}; in the period up to week {week} {end}.", title=title, week=last,
                           start=_listed(table, first, own), end=_listed(table, last, own)))  # fmt: skip
         return render(figure, " ".join(told))
+
+
+def _above_bar(axes: Axes, place: float, text: str) -> None:
+    axes.annotate(text, (place, 100), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=6)
 
 
 def _panel(axes: Axes, panel: Panel, least: int) -> None:
@@ -93,12 +100,13 @@ def _panel(axes: Axes, panel: Panel, least: int) -> None:
     axes.plot(weeks, periods["median"], color=INK, linewidth=1.6, marker="o", markersize=2.6)
     for value, label in panel.lines:
         axes.axhline(value, color=INK, linestyle=DASHED, linewidth=0.7)
-        axes.annotate(label, (1, value), xycoords=("axes fraction", "data"), xytext=(0, 1.5), textcoords="offset points", ha="right",
-                      fontsize=6)  # fmt: skip
+        axes.annotate(label, (1, value), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points", ha="left",
+                      va="center", fontsize=6)  # fmt: skip
     last = max([*weeks, 1])
-    axes.set_xlim(-0.02 * last, last * 1.02)
+    axes.set_xscale("function", functions=(_root, np.square))  # the weeks after the first treatments matter most
+    axes.set_xlim(0, last * 1.05)
     counts = dict(periods.select("to_week", "n").iter_rows())
-    ticks = [week for week in _WEEKS if week in counts and (week == 0 or week >= last / 6)]
+    ticks = [week for week in _WEEKS if week in counts]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.set_xticklabels([f"{_week(week)}\n{counts[week]}" for week in ticks], fontsize=6.5)
     axes.tick_params(axis="y", labelsize=6.5)
@@ -110,13 +118,18 @@ def _panel(axes: Axes, panel: Panel, least: int) -> None:
     axes.set_title(f"{panel.title} ({panel.unit})" if panel.unit else panel.title, loc="left", fontsize=8)
 
 
+def _root(weeks: Any) -> Any:
+    return np.sqrt(np.maximum(weeks, 0))
+
+
 def _told(panel: Panel, least: int) -> str:
     known = panel.periods.filter(pl.col("n") >= least)
     if known.is_empty():
         return t("{title}: too few values.", title=panel.title)
     first, last = known.row(0, named=True), known.row(-1, named=True)
     return t(
-        "{title}: median {start} {unit} at week {from_week} (n = {n}), {end} {unit} in the period up to week {week} (n = {n_end}).",
+        "{title}: median {start} {unit} at week {from_week} (n = {n}), {end} {unit} in the period up to week {week} "
+        "(n = {n_end}).",
         title=panel.title, unit=panel.unit, start=f"{first['median']:.3g}", end=f"{last['median']:.3g}",
         from_week=first["to_week"], n=first["n"], week=last["to_week"], n_end=last["n"],
     )  # fmt: skip

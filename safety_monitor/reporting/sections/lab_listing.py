@@ -10,8 +10,8 @@ from safety_monitor.reporting.wording import t, words
 from safety_monitor.vocabulary import Match
 
 REPORTS = {
-    Match.MATCHED.value: "AE {number}", Match.COVERED.value: "covered by AE {number}", Match.AMBIGUOUS.value: "several reports fit",
-    Match.UNREPORTED.value: "not reported",
+    Match.MATCHED.value: "AE {number}", Match.COVERED.value: "covered by AE {number}",
+    Match.AMBIGUOUS.value: "several reports fit", Match.UNREPORTED.value: "not reported",
 }  # fmt: skip
 
 

@@ -14,10 +14,11 @@ from safety_monitor.reporting.tables.measured import MEASURED
 from safety_monitor.reporting.wording import t
 
 QUADRANTS = {
-    edish.HYS: "Possible Hy’s law: both at or above the limits", edish.TEMPLE: "Temple’s corollary: ALT or AST alone",
-    edish.CHOLESTASIS: "Cholestasis: bilirubin alone", edish.NORMAL: "Neither", edish.NOT_MEASURED: "Not measured after first treatment",
-    edish.STARTS_NORMAL: "Starts normal: not in this plot",
+    edish.HYS: "Possible Hy’s law: both", edish.TEMPLE: "Temple’s corollary: ALT or AST alone",
+    edish.CHOLESTASIS: "Cholestasis: bilirubin alone", edish.NORMAL: "Neither",
+    edish.NOT_MEASURED: "Not measured after first treatment", edish.STARTS_NORMAL: "Starts normal: not in this plot",
 }  # fmt: skip
+NEEDS = {"alp": "ALP"}
 DEFINITIONS = {"usual": "usual", "abnormal_baseline": "abnormal baseline"}
 
 
@@ -46,6 +47,6 @@ def _quadrants(frame: pl.DataFrame) -> list[tuple[str, list[dict[str, Any] | Non
 
 
 def _screened(row: dict[str, Any]) -> dict[str, Any]:
-    needs = [t(part) for part in row["needs"].split(", ") if part]
+    needs = [t(NEEDS.get(part, part)) for part in row["needs"].split(", ") if part]
     pattern = t(row["pattern"]) if row["pattern"] else None
     return row | {"definition": t(DEFINITIONS[row["definition"]]), "needs": ", ".join(needs), "pattern": pattern}

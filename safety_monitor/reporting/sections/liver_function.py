@@ -45,7 +45,8 @@ def _picture(days: pl.DataFrame | None) -> dict[str, str] | None:
 
 
 def _matrix(measure: str, levels: Sequence[str], frame: pl.DataFrame) -> dict[str, Any]:
-    counts = {(row["baseline"], row["worst"]): row["n"] for row in frame.filter(pl.col("measure") == measure).iter_rows(named=True)}
+    own = frame.filter(pl.col("measure") == measure)
+    counts = {(row["baseline"], row["worst"]): row["n"] for row in own.iter_rows(named=True)}
     columns = (*levels, "missing")
     rows = [(start, [(counts.get((start, end), 0), _direction(start, end)) for end in columns]) for start in columns]
     return {"title": measure, "columns": columns, "rows": rows}

@@ -20,8 +20,8 @@ def section(material: Material) -> Section:
     absent = [t(test["name"]) for test, panel in found if panel is None]
     picture = embedded(figures.small_multiples(panels, least)) if panels else None
     return Section("trends", "Laboratory values over time", {
-        "table": table, "picture": picture, "absent": ", ".join(absent), "least": least, "many": any(panel.many for panel in panels),
-        "left_out": table.frame["left_out"].sum() if table.frame.height else 0,
+        "table": table, "picture": picture, "absent": ", ".join(absent), "least": least,
+        "many": any(panel.many for panel in panels), "left_out": table.frame["left_out"].sum() if table.frame.height else 0,
     })  # fmt: skip
 
 
@@ -31,10 +31,11 @@ def _panel(test: dict[str, Any], study: Study, frame: pl.DataFrame) -> figures.P
     if periods.filter(pl.col("n") >= overtime.RULES["least"]).is_empty():
         return None
     points = overtime.values(study, test)
-    limits = ((t("LLN"), _usual(points["lln"])), (t("ULN"), _usual(points["uln"])))
-    lines = [(value, label) for label, value in limits if value]
+    labels = {"lln": t("LLN"), "uln": t("ULN")}
+    lines = [(value, labels[limit]) for limit in test["limits"] if (value := _usual(points[limit]))]
     many = study.n > overtime.RULES["individuals_up_to"]
-    return figures.Panel(t(test["name"]), test["unit"], points, periods, lines, test.get("scale") == "log", many)
+    unit = test.get("shown", test["unit"])
+    return figures.Panel(t(test["name"]), unit, points, periods, lines, test.get("scale") == "log", many)
 
 
 def _usual(limits: pl.Series) -> float | None:

@@ -30,7 +30,9 @@ PEAKS = {
     "TA_on": pl.Date, "BILI_on": pl.Date, "days_since_ablation": pl.Int64, "near_ablation": pl.Boolean,
 }  # fmt: skip
 MULTIPLES = {**PEAKS, "starts_abnormal": pl.Boolean}
-QUADRANTS = {"multiple_of": pl.String, "results": pl.String, "quadrant": pl.String, "n": pl.Int64, "N": pl.Int64, "pct": pl.Float64}
+QUADRANTS = {
+    "multiple_of": pl.String, "results": pl.String, "quadrant": pl.String, "n": pl.Int64, "N": pl.Int64, "pct": pl.Float64,
+}  # fmt: skip
 HYS_LAW = {
     "USUBJID": pl.String, "ALT": pl.Float64, "AST": pl.Float64, "TA": pl.Float64, "BILI": pl.Float64, "ALP": pl.Float64,
     "quadrant": pl.String, "peak_candidate": pl.Boolean, "peak_candidate_strict_gt": pl.Boolean, "same_day": pl.Boolean,
@@ -68,8 +70,9 @@ def edish_baseline_multiples(study: Study) -> Table:
     """The same in multiples of the subject's own baseline, with who starts abnormal."""
     name, title = "edish_baseline_multiples", words("Liver peaks in multiples of baseline")
     rule = words(
-        "Treated subjects; highest value after first treatment over the mean of the subject's values until first treatment, in the "
-        "same unit. The baseline is not part of the peak. Starts abnormal: ALT, AST, bilirubin or ALP above ULN at baseline."
+        "Treated subjects; highest value after first treatment over the mean of the subject's values until first treatment, "
+        "in the same unit. The baseline is not part of the peak. Starts abnormal: ALT, AST, bilirubin or ALP above ULN at "
+        "baseline."
     )
     values = _liver(study)
     if values is None:
@@ -83,9 +86,9 @@ def edish_quadrants(study: Study) -> Table:
     name, title = "edish_quadrants", words("Quadrants of the liver plots")
     days = MEASURED["ablation"]["days_after"]
     rule = words(
-        "All N = {n} treated subjects by peak aminotransferase and peak bilirubin after first treatment. Of ULN: limits {ta} and "
-        "{bili}. Of baseline: limits {base_ta} and {base_bili}, subjects who start abnormal. Away from ablation: without the "
-        "results of day 0 to {days} after a session.",
+        "All N = {n} treated subjects by peak aminotransferase and peak bilirubin after first treatment. Of ULN: limits "
+        "{ta} and {bili}. Of baseline: limits {base_ta} and {base_bili}, subjects who start abnormal. Away from ablation: "
+        "without the results of day 0 to {days} after a session.",
         n=study.n, ta=ULN_LIMITS[0], bili=ULN_LIMITS[1], base_ta=BASELINE_LIMITS[0], base_bili=BASELINE_LIMITS[1], days=days,
     )  # fmt: skip
     found = _by_quadrant(study)
@@ -106,9 +109,10 @@ def hys_law(study: Study) -> Table:
     name, title = "hys_law", words("Screening for Hy's law")
     (ta_at, bili_at), alp_below, days = ULN_LIMITS, _LIMITS["alp_below"], _LIMITS["bilirubin_within_days"]
     rule = words(
-        "Candidate: peak ALT or AST ≥ {ta} × ULN and peak bilirubin ≥ {bili} × ULN at any time after first treatment; also: both "
-        "strictly above, on the same day, bilirubin within 0 to {days} days after, and with peak ALP < {alp} × ULN. R ratio: peak "
-        "ALT over peak ALP, both × ULN. Days since first treatment and since the last ablation: of the first ALT or AST at the limit.",
+        "Candidate: peak ALT or AST ≥ {ta} × ULN and peak bilirubin ≥ {bili} × ULN at any time after first treatment; also: "
+        "both strictly above, on the same day, bilirubin within 0 to {days} days after, and with peak ALP < {alp} × ULN. R "
+        "ratio: peak ALT over peak ALP, both × ULN. Days since first treatment and since the last ablation: of the first "
+        "ALT or AST at the limit.",
         ta=ta_at, bili=bili_at, days=days, alp=alp_below,
     )  # fmt: skip
     values = _liver(study)

@@ -87,9 +87,9 @@ def worst_grade(study: Study) -> Table:
     """Subjects by their worst grade after baseline."""
     name, title = "lab_worst_grade", words("Worst laboratory grade after baseline")
     rule = words(
-        "Of N = {n} treated subjects, those with a grade by their worst grade after first treatment; both: with a grade at baseline "
-        "as well. Worse than baseline: worse than the known baseline grade. A result given only as below or above a limit counts "
-        "where its grade is 1 or more.",
+        "Of N = {n} treated subjects, those with a grade by their worst grade after first treatment; both: with a grade at "
+        "baseline as well. Worse than baseline: worse than the known baseline grade. A result given only as below or above "
+        "a limit counts where its grade is 1 or more.",
         n=study.n,
     )
     found = grades(study)
@@ -122,8 +122,8 @@ def ungraded(study: Study) -> Table:
     """Results that have no grade, by test, term and reason."""
     name, title = "lab_ungraded", words("Laboratory results without a grade")
     rule = words(
-        "Results of treated subjects, at any time, that have no CTCAE grade, by reason; unknown is not grade 0. n: subjects with such "
-        "a result. Per cent: of all results of the test and term. A result stands once for each term of its test."
+        "Results of treated subjects, at any time, that have no CTCAE grade, by reason; unknown is not grade 0. n: subjects "
+        "with such a result. Per cent: of all results of the test and term. A result stands once for each term of its test."
     )
     labs = treated_labs(study)
     if labs is None:
@@ -144,8 +144,9 @@ def high_grade(study: Study) -> Table:
     """Every result of a high grade, with its limits, why it has that grade, and whether an event was reported of it."""
     name, title = "lab_high_grade", words("Laboratory results of grade {grade} or worse", grade=HIGH_GRADE)
     rule = words(
-        "Treated subjects; every result of grade {grade} or worse, at any time. Study day 1 is first treatment. Report: what the "
-        "episode of results is to the reported events (AESEQ); empty where the grade is not worse than at baseline.",
+        "Treated subjects; every result of grade {grade} or worse, at any time. Study day 1 is first treatment. Report: "
+        "what the episode of results is to the reported events (AESEQ); empty where the grade is not worse than at "
+        "baseline.",
         grade=HIGH_GRADE,
     )
     labs = treated_labs(study)

@@ -50,9 +50,9 @@ def liver_screen(study: Study) -> Table:
     name, title = "liver_screen", words("Screen for Hy's law, by both definitions")
     rule = words(
         "Treated subjects with an aminotransferase beyond the limit of the definition after first treatment: the earliest "
-        "candidate, else the highest value. Usual: ALT or AST > 3 × ULN, bilirubin ≥ 2 × ULN from that day on in the window, "
-        "ALP < 2 × ULN. Abnormal baseline: subjects who start above ULN, by multiples of baseline or absolute thresholds. Needs: "
-        "what is not known and therefore excludes nobody. Limits and sources: rules/liver.toml."
+        "candidate, else the highest value. Usual: ALT or AST > 3 × ULN, bilirubin ≥ 2 × ULN from that day on in the "
+        "window, ALP < 2 × ULN. Abnormal baseline: subjects who start above ULN, by multiples of baseline or absolute "
+        "thresholds. Needs: what is not known and therefore excludes nobody. Limits and sources: rules/liver.toml."
     )
     values = _values(study)
     if values is None:
@@ -67,8 +67,8 @@ def liver_function(study: Study) -> Table:
     name, title = "liver_function", words("ALBI and Child-Pugh over time")
     rule = words(
         "Treated subjects, every day with bilirubin, albumin or INR. ALBI needs bilirubin and albumin of the day. "
-        "Child-Pugh: from the fewest to the most points that what is not known leaves open; ascites and encephalopathy are known "
-        "while such an event is reported, and open otherwise."
+        "Child-Pugh: from the fewest to the most points that what is not known leaves open; ascites and encephalopathy are "
+        "known while such an event is reported, and open otherwise."
     )
     values = _values(study)
     if values is None:
@@ -85,9 +85,9 @@ def liver_function_change(study: Study) -> Table:
     """Subjects by ALBI grade and Child-Pugh class at baseline and at their worst after it."""
     name, title = "liver_function_change", words("ALBI grade and Child-Pugh class: from baseline to worst")
     rule = words(
-        "All N = {n} treated subjects by the last value until first treatment and the worst after it, missing included. Child-Pugh: "
-        "at least this class, of days with bilirubin and albumin; ascites, encephalopathy and INR count as normal where they are not "
-        "known.",
+        "All N = {n} treated subjects by the last value until first treatment and the worst after it, missing included. "
+        "Child-Pugh: at least this class, of days with bilirubin and albumin; ascites, encephalopathy and INR count as "
+        "normal where they are not known.",
         n=study.n,
     )
     found = _changes(study)
@@ -141,6 +141,8 @@ def hbv_flares(study: Study) -> Table:
     values = _values(study)
     if values is None:
         return Table.absent(name, title, FLARES, rule, NO_LABS)
+    if values.filter(pl.col("test").is_in(liver.HBV_TESTS), pl.col("x").is_not_null()).is_empty():
+        return Table.absent(name, title, FLARES, rule, words("HBV DNA was not measured in any treated subject."))
     found = liver.hbv_flare(values, _people(study)).rename({"usubjid": "USUBJID"})
     return Table(name, title, found.select(list(FLARES)), rule)
 

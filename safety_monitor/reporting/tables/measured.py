@@ -102,5 +102,6 @@ def cells(rows: pl.DataFrame, table: str, row: pl.Expr, column: str | pl.Expr) -
     """The subjects behind numbers of *table*, as ``drilldown`` lists them; *rows* has ``usubjid``."""
     named = pl.lit(column) if isinstance(column, str) else column
     return rows.select(
-        table=pl.lit(table), row=row.cast(pl.String), column=named.cast(pl.String), USUBJID="usubjid", AESEQ=pl.lit(None, pl.Int64)
-    )
+        table=pl.lit(table), row=row.cast(pl.String), column=named.cast(pl.String), USUBJID="usubjid",
+        AESEQ=pl.lit(None, pl.Int64),
+    )  # fmt: skip

@@ -30,9 +30,9 @@ def lab_over_time(study: Study) -> Table:
     """One row per test and period; week 0 is the baseline."""
     name, title = "lab_over_time", words("Laboratory values over time")
     rule = words(
-        "Treated subjects; week 0: last value flagged as baseline; then weeks since first treatment, after the first and up to the "
-        "last week named, until the end of the treatment-emergent window. A subject counts once a period, with the median of its "
-        "values. Left out: results whose unit cannot be converted."
+        "Treated subjects; week 0: last value flagged as baseline; then weeks since first treatment, after the first and up "
+        "to the last week named, until the end of the treatment-emergent window. A subject counts once a period, with the "
+        "median of its values. Left out: results whose unit cannot be converted."
     )
     if measurements(study) is None:
         return Table.absent(name, title, OVER_TIME, rule, NO_LABS)
@@ -66,8 +66,8 @@ def placed(points: pl.DataFrame) -> pl.DataFrame:
 
 def by_period(points: pl.DataFrame) -> pl.DataFrame:
     """Quartiles per period of *points* (usubjid, week, x)."""
-    once = placed(points).group_by("usubjid", "to_week").agg(pl.col("x").median(), left_out=pl.col("x").null_count())
     x = pl.col("x")
+    once = placed(points).group_by("usubjid", "to_week").agg(x.median(), left_out=x.null_count())
     quartiles = once.group_by("to_week").agg(
         n=x.count(), median=x.median(), q1=x.quantile(0.25, "linear"), q3=x.quantile(0.75, "linear"), lowest=x.min(),
         highest=x.max(), left_out=pl.col("left_out").sum(),

@@ -31,9 +31,9 @@ def measurement_worst(study: Study) -> Table:
     """Treated subjects by category at baseline and by the worst one after first treatment."""
     name, title = "measurement_worst", words("Blood pressure, ECG, thyroid and urine protein: worst category")
     rule = words(
-        "All N = {n} treated subjects by their worst category after first treatment, until the end of the treatment-emergent window; "
-        "missing: no value whose category is known. Worse than baseline: of subjects whose baseline category is known. Baseline: the "
-        "last value flagged as baseline.",
+        "All N = {n} treated subjects by their worst category after first treatment, until the end of the "
+        "treatment-emergent window; missing: no value whose category is known. Worse than baseline: of subjects whose "
+        "baseline category is known. Baseline: the last value flagged as baseline.",
         n=study.n,
     )
     rows: list[tuple[Any, ...]] = []
@@ -51,8 +51,10 @@ def measurement_worst(study: Study) -> Table:
             rows.append((measure["name"], measure["unit"], label, start if of_value else None, n, percent(n, study.n), compared))
     frame = pl.DataFrame(rows, schema=WORST, orient="row")
     if (frame["category"] == NOT_COLLECTED).all():
+        none = all(study.frame(name) is None for name in ("vs", "eg", "labs"))
         why = words("vital signs (VS), ECG (EG) and laboratory data (LB) were not imported")
-        return Table.absent(name, title, WORST, rule, why)
+        no_such = words("blood pressure, QTc, TSH and urine protein: no such results were imported")
+        return Table.absent(name, title, WORST, rule, why if none else no_such)
     return Table(name, title, frame, rule)
 
 
@@ -142,6 +144,7 @@ def _of_findings(study: Study, measure: Mapping[str, Any]) -> pl.DataFrame | Non
         )
         .join(people, on="usubjid")
         .with_columns(
-            post_baseline=in_window.fill_null(False), grade=pl.lit(None, pl.Int64), lln=pl.lit(None, pl.Float64), uln=pl.lit(None, pl.Float64),
+            post_baseline=in_window.fill_null(False), grade=pl.lit(None, pl.Int64),
+            lln=pl.lit(None, pl.Float64), uln=pl.lit(None, pl.Float64),
         )
     )  # fmt: skip
