@@ -19,7 +19,7 @@ QUADRANTS = {
     edish.NOT_MEASURED: "Not measured after first treatment", edish.STARTS_NORMAL: "Starts normal: not in this plot",
 }  # fmt: skip
 NEEDS = {"alp": "ALP"}
-DEFINITIONS = {"usual": "usual", "abnormal_baseline": "abnormal baseline"}
+DEFINITIONS = {"usual": "usual", "abnormal_baseline": "abnormal baseline", "both": "both definitions"}
 
 
 def section(material: Material) -> Section:
@@ -34,7 +34,7 @@ def section(material: Material) -> Section:
         "limits": edish.ULN_LIMITS, "baseline_limits": edish.BASELINE_LIMITS,
         "quadrants": _quadrants(tables["edish_quadrants"].frame), "quadrant_table": tables["edish_quadrants"],
         "candidates": listing.frame.filter("peak_candidate").to_dicts(),
-        "screened": [_screened(row) for row in screen.frame.filter("candidate").iter_rows(named=True)],
+        "screened": [_told(row) for row in _once(screen.frame.filter("candidate").to_dicts())],
         "picture": picture and embedded(picture), "second": second and embedded(second),
     })  # fmt: skip
 
@@ -46,7 +46,16 @@ def _quadrants(frame: pl.DataFrame) -> list[tuple[str, list[dict[str, Any] | Non
     return [(label, [cells.get((place, *column)) for column in columns]) for place, label in QUADRANTS.items()]
 
 
-def _screened(row: dict[str, Any]) -> dict[str, Any]:
+def _once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """*rows* with those that differ in their definition alone as one."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(value for name, value in row.items() if name != "definition")
+        found[key] = row | {"definition": "both"} if key in found else row
+    return list(found.values())
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
     needs = [t(NEEDS.get(part, part)) for part in row["needs"].split(", ") if part]
     pattern = t(row["pattern"]) if row["pattern"] else None
     return row | {"definition": t(DEFINITIONS[row["definition"]]), "needs": ", ".join(needs), "pattern": pattern}
