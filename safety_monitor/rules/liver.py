@@ -31,6 +31,7 @@ from ctcae_v403.units import UnknownUnit, analyte, factor
 _DATA: dict[str, Any] = tomllib.loads(files("safety_monitor.rules").joinpath("liver.toml").read_text("utf-8"))
 _UNITS: dict[str, str] = _DATA["units"]
 _AMINOTRANSFERASES = ("ALT", "AST")
+HBV_TESTS: tuple[str, ...] = tuple(_DATA["hbv"]["tests"])
 # One code per analyte, whichever of its usual codes a laboratory sends.
 _CODES = {alias: code for code in _UNITS for alias in analyte(code).codes}
 _VALUES = {"x": pl.Float64, "uln": pl.Float64, "unit": pl.String, "on": pl.Date}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import polars as pl
@@ -21,6 +22,15 @@ def peaks(*values: tuple[str, float | None, float | None]) -> pl.DataFrame:
 LIVER = peaks(
     ("S-01-001", 3.0, 2.0), ("S-01-002", 12.0, 1.99), ("S-01-003", 2.99, 5.0), ("S-01-004", 0.5, 0.4), ("S-01-005", 7.0, None)
 )
+NEAR = LIVER.with_columns(near_ablation=pl.Series([True, None, False, False, True]))
+PANEL = figures.Panel(
+    "ALT", "U/L",
+    pl.DataFrame({"usubjid": ["1", "1", "2", "2"], "week": [0.0, 3.5, 0.0, 3.0], "x": [20.0, 90.0, 40.0, None]}),
+    pl.DataFrame({"to_week": [0, 4], "n": [2, 1], "median": [30.0, 90.0], "q1": [25.0, 90.0], "q3": [35.0, 90.0]}),
+    [(40.0, "ULN")],
+)  # fmt: skip
+LEVELS = pl.DataFrame({"to_week": [0, 0, 4], "level": ["1", "3", "2"], "n": [3, 1, 2]})
+BARS = [("Systolic (mmHg)", [("≥ 180", 4, 10.0), ("< 180", 35, 87.5), ("missing", 1, 2.5)])]
 STEPS = [(n, 2 + n // 5) for n in range(2, 31)]
 TERMS = [
     ("Pneumothorax", 25.0, 12.1, 42.2, 5.6),
@@ -33,6 +43,12 @@ MAKERS: dict[str, Callable[[], Figure]] = {
     "edish": lambda: figures.edish(LIVER),
     "edish, nobody": lambda: figures.edish(peaks()),
     "edish, zero and far out": lambda: figures.edish(peaks(("S-1", 0.0, 0.0), ("S-2", 900.0, 80.0))),
+    "edish of baseline": lambda: figures.edish(NEAR, (2.0, 2.0), "baseline"),
+    "edish, many in the corner": lambda: figures.edish(peaks(*((f"S-1-{n}", 5.0 + n, 4.0) for n in range(30)))),
+    "small multiples": lambda: figures.small_multiples([PANEL, replace(PANEL, log=True, many=True)], 1),
+    "small multiples, too few": lambda: figures.small_multiples([PANEL], 9),
+    "levels": lambda: figures.levels_over_time([("ALBI grade", LEVELS)], [("1", "2", "3")]),
+    "categories": lambda: figures.category_bars(BARS, 40),
     "terms": lambda: figures.term_dots(TERMS),
     "terms, everybody": lambda: figures.term_dots([("Fever", 100.0, 90.3, 100.0, 100.0)]),
 }
@@ -70,13 +86,29 @@ def test_edish_counts_each_quadrant() -> None:
     assert {"possible Hy's law: n = 1", "cholestasis: n = 1", "Temple's corollary: n = 1", "neither: n = 1"} <= said
     assert "001" in said, "who is in the corner is named"
     assert not {"002", "003", "004", "005"} & said
-    assert figure.alt.startswith("eDISH plot of 4 subjects; 1 ")
+    assert figure.alt.startswith("eDISH plot of 4 subjects, peaks in multiples of ULN. Aminotransferase at least 3 and bilirubin at least 2: 1;")
 
 
 def test_edish_of_nobody() -> None:
     figure = MAKERS["edish, nobody"]()
-    assert figure.alt.startswith("eDISH plot of 0 subjects; 0 ")
+    assert figure.alt.startswith("eDISH plot of 0 subjects, ")
     assert {"possible Hy's law: n = 0", "neither: n = 0"} <= set(texts(figure))
+
+
+def test_edish_marks_peaks_after_an_ablation() -> None:
+    said = texts(MAKERS["edish of baseline"]())
+    assert "Aminotransferase peak on day 0 to 7 after an ablation: n = 1" in said
+    assert "Other peaks: n = 3" in said  # the subject without a bilirubin is in no plot
+    assert not any("ablation" in text for text in texts(MAKERS["edish"]())), "sessions not known: nothing is marked"
+
+
+def test_trends_say_unit_and_number() -> None:
+    figure = MAKERS["small multiples"]()
+    assert "ALT (U/L)" in texts(figure)
+    assert "ALT: median 30 U/L at week 0 (n = 2), 90 U/L in the period up to week 4 (n = 1)." in figure.alt
+    assert "ALT: too few values." in MAKERS["small multiples, too few"]().alt
+    assert MAKERS["levels"]().alt == "ALBI grade: at baseline 1: 3, 2: 0, 3: 1; in the period up to week 4 1: 0, 2: 2, 3: 0."
+    assert "Systolic (mmHg): ≥ 180: 4; < 180: 35; missing: 1." in MAKERS["categories"]().alt
 
 
 def test_terms_are_labelled_with_their_share() -> None:

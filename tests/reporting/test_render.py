@@ -30,8 +30,9 @@ SECTIONS = (
     "Summary", "Adverse events: overview", "Adverse events by organ class, term and worst grade",
     "Related events, overall and per component", "Serious adverse events: listing", "Deaths",
     "Exposure-adjusted rates", "Laboratory results: worst grade", "Laboratory results: shift from baseline",
-    "Liver safety", "Stopping rules", "Attribution to the components", "Sites and data quality",
-    "Definitions and policies",
+    "Laboratory values over time", "Liver safety", "Liver function: ALBI, Child-Pugh and hepatitis B",
+    "Blood pressure, ECG, thyroid and urine protein", "Stopping rules", "Attribution to the components", "Sites and data quality",
+    "Definitions and policies", "Listing: laboratory results of grade 3 or worse",
 )  # fmt: skip
 PROGRAM = """
 import sys
@@ -170,7 +171,7 @@ def test_deaths_have_the_rows_of_their_table(hcc: Snapshot, html: Element) -> No
 
 
 def test_laboratory_has_the_numbers_of_its_table(hcc: Snapshot, html: Element) -> None:
-    [table] = section_of(html, "laboratory").iter("table")
+    table = next(section_of(html, "laboratory").iter("table"))
     columns = ("N_post", "N_both", *(f"worst_g{grade}" for grade in range(5)), "ge3", "emergent_any", "emergent_ge3")
     expected = [[row["term"], *(n(row[column]) for column in columns)]
                 for row in all_tables(hcc)["lab_worst_grade"].frame.to_dicts()]  # fmt: skip
@@ -215,7 +216,7 @@ def bare(**configured: Any) -> Snapshot:
 
 def test_what_was_not_collected_or_configured_says_so() -> None:
     empty = tinyhtml5.parse(report_html("dsmb", bare()), namespace_html_elements=False)
-    for name in ("laboratory", "shifts", "liver"):
+    for name in ("laboratory", "shifts", "trends", "liver", "liver_function", "measurements", "lab_listing"):
         assert "not imported" in words(section_of(empty, name)), name
     assert "not configured" in words(section_of(empty, "monitoring"))
     assert "No death has been recorded" in words(section_of(empty, "deaths"))

@@ -24,7 +24,7 @@ from safety_monitor.reporting.tables import all_tables
 from safety_monitor.reporting.tables.adverse_events import GRADES, OVERVIEW_ROWS
 from safety_monitor.reporting.tables.base import Study, Table
 from safety_monitor.reporting.tables.drilldown import SEPARATOR
-from safety_monitor.reporting.tables.labs import quadrant
+from safety_monitor.reporting.tables.edish import quadrant
 from safety_monitor.stats.competing import aalen_johansen, incidence_at
 from safety_monitor.study import StudySettings
 
@@ -405,6 +405,12 @@ def test_what_was_not_collected_says_so() -> None:
         "hys_law": "laboratory data (LB) were not imported",
         "lab_episodes": "no results (LB, VS, EG) were imported",
         "reconciliation": "no results (LB, VS, EG) were imported",
+        "lab_ungraded": "laboratory data (LB) were not imported",
+        "lab_high_grade": "laboratory data (LB) were not imported",
+        "lab_over_time": "laboratory data (LB) were not imported",
+        "edish_quadrants": "laboratory data (LB) were not imported",
+        "liver_function_change": "laboratory data (LB) were not imported",
+        "measurement_worst": "vital signs (VS), ECG (EG) and laboratory data (LB) were not imported",
         "liver_screen": "laboratory data (LB) were not imported",
         "liver_function": "laboratory data (LB) were not imported",
         "hbv_flares": "laboratory data (LB) were not imported",

@@ -4,9 +4,21 @@ One module a subject; ``theme`` holds what all share.
 """
 
 from safety_monitor.reporting.figures.boundaries import stopping_boundary
+from safety_monitor.reporting.figures.categories import category_bars
 from safety_monitor.reporting.figures.causes import moved_by
 from safety_monitor.reporting.figures.liver import edish
 from safety_monitor.reporting.figures.terms import term_dots
 from safety_monitor.reporting.figures.theme import Figure
+from safety_monitor.reporting.figures.trends import Panel, levels_over_time, small_multiples
 
-__all__ = ["Figure", "edish", "moved_by", "stopping_boundary", "term_dots"]
+__all__ = [
+    "Figure",
+    "Panel",
+    "category_bars",
+    "edish",
+    "levels_over_time",
+    "moved_by",
+    "small_multiples",
+    "stopping_boundary",
+    "term_dots",
+]

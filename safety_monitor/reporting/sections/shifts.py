@@ -1,4 +1,4 @@
-"""Laboratory shift: baseline grade against worst grade, one small matrix a term."""
+"""Laboratory shift: baseline grade against worst grade, one small matrix a term; terms of grade 0 throughout are only named."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ GRADES = ("0", "1", "2", "3", "4", "missing")
 
 def section(material: Material) -> Section:
     table = material.tables["lab_shift"]
-    matrices = [
-        _matrix(term, table.frame.filter(pl.col("term") == term))
-        for term in table.frame["term"].unique(maintain_order=True)
-    ]
+    terms = {term: table.frame.filter(pl.col("term") == term) for term in table.frame["term"].unique(maintain_order=True)}
+    quiet = [term for term, cells in terms.items() if cells.select("baseline", "worst").rows() == [("0", "0")]]
+    matrices = [_matrix(term, cells) for term, cells in terms.items() if term not in quiet]
     return Section(
-        "shifts", "Laboratory results: shift from baseline", {"table": table, "matrices": matrices, "grades": GRADES}
-    )
+        "shifts", "Laboratory results: shift from baseline",
+        {"table": table, "matrices": matrices, "grades": GRADES, "quiet": "; ".join(quiet)},
+    )  # fmt: skip
 
 
 def _matrix(term: str, cells: pl.DataFrame) -> dict[str, Any]:

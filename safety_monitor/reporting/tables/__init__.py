@@ -12,12 +12,15 @@ from safety_monitor.reporting.tables import (
     advice,
     conduct,
     drilldown,
+    edish,
     episodes,
     exposure,
     labs,
     listings,
     liver,
     monitoring,
+    overtime,
+    worst,
 )
 from safety_monitor.reporting.tables.base import Study, Table
 
@@ -29,6 +32,8 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown, advice)
+    makers = (
+        adverse_events, listings, exposure, labs, edish, overtime, worst, episodes, liver, conduct, monitoring, drilldown, advice,
+    )  # fmt: skip
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}

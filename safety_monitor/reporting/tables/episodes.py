@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from safety_monitor.reporting.tables.base import HIGH_GRADE, Study, Table
+from safety_monitor.reporting.wording import words
 from safety_monitor.vocabulary import CaseState, Match
 
 LISTING = {
@@ -32,8 +33,8 @@ def tables(study: Study) -> Iterator[Table]:
 
 def lab_episodes(study: Study) -> Table:
     """One row per episode of a treated subject."""
-    name, title = "lab_episodes", "Episodes of results worse than baseline"
-    rule = (
+    name, title = "lab_episodes", words("Episodes of results worse than baseline")
+    rule = words(
         "Treated subjects; consecutive results worse than the baseline grade, no farther apart than the study's gap. Emergent: "
         "the first day after first treatment, within the window, on which the grade was above every grade before. Link: what it "
         "is to the reported events."
@@ -47,8 +48,8 @@ def lab_episodes(study: Study) -> Table:
 
 def reconciliation(study: Study) -> Table:
     """One row per term: episodes found, reported or not, and questions about the grade."""
-    name, title = "reconciliation", "Laboratory episodes and reports"
-    rule = (
+    name, title = "reconciliation", words("Laboratory episodes and reports")
+    rule = words(
         "Episodes of treated subjects by term. Matched: one reported event; covered: by a report matched with another episode; "
         "ambiguous: several reports fit equally well; cases: unreported, treatment-emergent, at or above the study's grade. "
         "Grade queries: reports of the term whose grade the results or findings contradict."
