@@ -11,7 +11,6 @@ from safety_monitor.reporting.tables import (
     adverse_events,
     advice,
     conduct,
-    drilldown,
     episodes,
     exposure,
     labs,
@@ -20,8 +19,12 @@ from safety_monitor.reporting.tables import (
     monitoring,
 )
 from safety_monitor.reporting.tables.base import Study, Table
+from safety_monitor.reporting.tables.drilldown import drilldown
 
 __all__ = ["Study", "Table", "all_tables"]
+
+#: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
+MAKERS = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, advice)
 
 
 def all_tables(snapshot: Snapshot) -> dict[str, Table]:
@@ -29,6 +32,6 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown, advice)
-    tables = [table for maker in makers for table in maker.tables(study)]
+    tables = [table for maker in MAKERS for table in maker.tables(study)]
+    tables.append(drilldown(study, [maker.cells_of for maker in MAKERS if hasattr(maker, "cells_of")]))
     return {table.name: table for table in tables}
