@@ -15,8 +15,8 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
-    "monitoring", "attribution", "conduct", "definitions",
+    "summary", "overview", "common", "terms", "related", "serious_terms", "serious", "deaths", "actions", "special",
+    "complications", "rates", "laboratory", "shifts", "liver", "monitoring", "attribution", "conduct", "definitions",
 )  # fmt: skip
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import (
+    actions,
     adverse_events,
     advice,
+    complications,
     conduct,
     episodes,
     exposure,
@@ -17,6 +19,7 @@ from safety_monitor.reporting.tables import (
     listings,
     liver,
     monitoring,
+    special,
 )
 from safety_monitor.reporting.tables.base import Study, Table
 from safety_monitor.reporting.tables.drilldown import drilldown
@@ -24,7 +27,7 @@ from safety_monitor.reporting.tables.drilldown import drilldown
 __all__ = ["Study", "Table", "all_tables"]
 
 #: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
-MAKERS = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, advice)
+MAKERS = (adverse_events, listings, actions, special, complications, exposure, labs, episodes, liver, conduct, monitoring, advice)
 
 
 def all_tables(snapshot: Snapshot) -> dict[str, Table]:
