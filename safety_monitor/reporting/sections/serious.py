@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import Study
 from safety_monitor.reporting.wording import language
-from safety_monitor.vocabulary import Seriousness
+from safety_monitor.vocabulary import Level, Seriousness
 
 _SHORT = {
     Seriousness.DEATH: "death", Seriousness.LIFE_THREATENING: "life-threatening",
@@ -22,7 +22,7 @@ def section(material: Material) -> Section:
     frames = material.snapshot.frames
     names = [component.name for component in material.settings.components]
     weighed = {(row["usubjid"], row["aeseq"]): row for row in frames["events"].iter_rows(named=True) if row.get("leading")}
-    rows = [_row(row, names, weighed) for row in material.tables["sae_listing"].frame.iter_rows(named=True)]
+    rows = [_row(row, names, weighed, material.settings.related) for row in material.tables["sae_listing"].frame.iter_rows(named=True)]
     official = "criteria" in frames and bool(frames["criteria"]["official"].any())
     return Section(
         "serious",
@@ -34,17 +34,26 @@ def section(material: Material) -> Section:
     )  # fmt: skip
 
 
-def _row(event: dict[str, Any], names: list[str], weighed: Mapping[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
+def _row(
+    event: dict[str, Any], names: list[str], weighed: Mapping[tuple[str, int], dict[str, Any]], related: Collection[str]
+) -> dict[str, Any]:
     whole = weighed.get((event["USUBJID"], event["AESEQ"]))
     leading = whole["leading"] if whole else None
     return event | {
         "criteria": [label for criterion, label in _SHORT.items() if event[criterion.value.upper()] == "Y"],
-        "components": [{"name": name} | {what: event[f"{what}_{name}"] for what in _OF_COMPONENT} for name in names],
+        "components": [_part(event, name, related) for name in names],
         # the components have their own lines; a cause beside them is said where it leads
         "leading": leading if leading not in names else None,
         "leading_share": whole[f"share_{leading}"] if whole else None,
         "leading_level": whole[f"level_{leading}"] if whole else None,
     }
+
+
+def _part(event: dict[str, Any], name: str, related: Collection[str]) -> dict[str, Any]:
+    """What is said of one component; ``matters``: somebody holds the event related to it, so that unexpected is news."""
+    found = {what: event[f"{what}_{name}"] for what in _OF_COMPONENT}
+    held = (found["investigator"] or "").upper() in related or (found["system"] is not None and Level[found["system"]].related)
+    return found | {"name": name, "matters": held}
 
 
 def _advice(material: Material) -> list[dict[str, Any]]:
