@@ -41,6 +41,7 @@ BY_TERM = {
     "events": pl.Int64,
     "g1": pl.Int64, "g2": pl.Int64, "g3": pl.Int64, "g4": pl.Int64, "g5": pl.Int64, "gmiss": pl.Int64,
     "ge3": pl.Int64, "ge3_pct": pl.Float64, "sae_n": pl.Int64, "rel_n": pl.Int64, "new_n": pl.Int64,
+    "new_events": pl.Int64,
 }  # fmt: skip
 SERIOUS = {
     "level": pl.Int64, "SOC": pl.String, "PT": pl.String, "new_n": pl.Int64, "new_pct": pl.Float64, "new_events": pl.Int64,
