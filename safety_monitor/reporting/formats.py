@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from safety_monitor.reporting.wording import language, t
+from safety_monitor.reporting.wording import catalogue, language, t
 
 #: What stands where a value is not known. Never 0, never empty: a board must see that it is missing.
 UNKNOWN = "–"
@@ -74,6 +74,18 @@ def text(value: object) -> str:
     return UNKNOWN if value is None or value == "" else str(value)
 
 
+def coded(value: str | None) -> str:
+    """A word of a list (class, outcome, action, level) in the reader's language; one that is on no list stays as reported.
+
+    >>> coded("RECOVERED/RESOLVED"), coded("Vascular disorders"), coded(None)
+    ('recovered/resolved', 'Vascular disorders', '–')
+    """
+    if not value:
+        return UNKNOWN
+    said = value.lower() if value.isupper() else value
+    return catalogue(language()).get(said, said) if language() != "en" else said
+
+
 def yes_no(value: bool | None) -> str:
     return UNKNOWN if value is None else t("yes" if value else "no")
 
@@ -81,4 +93,5 @@ def yes_no(value: bool | None) -> str:
 FILTERS = {
     "count": count, "percent": percent, "n_percent": n_percent, "interval": interval, "number": number,
     "day": day, "text": text, "yes_no": yes_no,
+    "coded": coded,
 }  # fmt: skip

@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import all_tables
 from safety_monitor.reporting.tables.adverse_events import GRADES, OVERVIEW_ROWS
-from safety_monitor.reporting.tables.base import Study, Table
-from safety_monitor.reporting.tables.drilldown import SEPARATOR
+from safety_monitor.reporting.tables.base import SEPARATOR, Study, Table
 from safety_monitor.reporting.tables.edish import quadrant
 from safety_monitor.stats.competing import aalen_johansen, incidence_at
 from safety_monitor.study import StudySettings

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from safety_monitor.reporting.figures.theme import BLUE, GREY, THEME, VERMILION, Figure, axes_of, render
+from safety_monitor.reporting.wording import t
 
 
 def moved_by(pieces: Sequence[tuple[str, str, float]], leading: str, share: float) -> Figure:
@@ -29,6 +30,11 @@ def moved_by(pieces: Sequence[tuple[str, str, float]], leading: str, share: floa
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="x", labelsize=6.5)
-        axes.set_xlabel(f"percentage points of the share of {leading} (n = 1 event)", fontsize=6.8)
-        said = "; ".join(f"{cause}, {evidence}: {100 * effect:+.0f} points" for cause, evidence, effect in pieces)
-        return render(figure, f"{leading} leads with {100 * share:.0f} %. Moved by: {said}")
+        axes.set_xlabel(t("percentage points of the share of {cause} (n = 1 event)", cause=leading), fontsize=6.8)
+        said = "; ".join(
+            t("{cause}, {evidence}: {points} points", cause=cause, evidence=evidence, points=f"{100 * effect:+.0f}")
+            for cause, evidence, effect in pieces
+        )
+        return render(
+            figure, t("{cause} leads with {share} %. Moved by: {pieces}", cause=leading, share=f"{100 * share:.0f}", pieces=said)
+        )

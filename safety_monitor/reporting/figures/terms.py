@@ -7,24 +7,29 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from safety_monitor.reporting.figures.theme import BLUE, GREY, THEME, VERMILION, Figure, axes_of, render
+from safety_monitor.reporting.figures.theme import BLUE, THEME, VERMILION, Figure, axes_of, render
+from safety_monitor.reporting.wording import t
 
 
-def term_dots(rows: Sequence[tuple[str, float, float, float, float]]) -> Figure:
-    """Most frequent terms: (label, % any grade, interval low, high, % grade 3 or worse)."""
+def term_dots(rows: Sequence[tuple[str, float, float, float, float, float, float]], n: int) -> Figure:
+    """Most frequent terms of *n* subjects: (label, % any grade, its interval, % grade 3 or worse, its interval)."""
     with plt.rc_context(THEME):
-        figure, axes = axes_of(6.3, 0.55 + 0.24 * len(rows))
+        figure, axes = axes_of(6.3, 0.7 + 0.27 * len(rows))
         places = np.arange(len(rows))[::-1]
-        for place, (_, any_grade, low, high, severe) in zip(places, rows, strict=True):
-            axes.plot([low, high], [place, place], color=GREY, linewidth=1.0)
-            axes.plot([any_grade], [place], marker="o", color=BLUE, markersize=5)
-            axes.plot([severe], [place], marker="D", color=VERMILION, markersize=4, clip_on=False)
+        for place, (_, any_grade, low, high, severe, severe_low, severe_high) in zip(places, rows, strict=True):
+            axes.plot([low, high], [place + 0.13] * 2, color=BLUE, linewidth=1.0)
+            axes.plot([any_grade], [place + 0.13], marker="o", color=BLUE, markersize=4.5)
+            axes.plot([severe_low, severe_high], [place - 0.18] * 2, color=VERMILION, linewidth=1.0, linestyle=(0, (2, 1)))
+            axes.plot([severe], [place - 0.18], marker="D", color=VERMILION, markersize=3.5, clip_on=False)
         axes.set_yticks(places, [row[0] for row in rows])
-        axes.set_xlim(-1, min(101, max(row[3] for row in rows) * 1.05 + 1))
+        axes.set_xlim(-1, min(101, max(max(row[3], row[6]) for row in rows) * 1.05 + 1))
         axes.set_ylim(-0.7, len(rows) - 0.3)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("Subjects (% of the safety population):  ● any grade with 95 % interval   ◆ grade ≥ 3")
+        axes.set_xlabel(t("Subjects, % of N = {n} treated · ● any grade · ◆ grade ≥ 3 (dashed) · with 95 % intervals", n=n))
         axes.grid(axis="x", color="#E3E6EA", linewidth=0.6)
         axes.set_axisbelow(True)
-        said = "; ".join(f"{r[0]} {r[1]:.0f} %, grade 3 or worse {r[4]:.0f} %" for r in rows)
-        return render(figure, f"Most frequent events: {said}")
+        said = "; ".join(
+            t("{term} {any} %, grade 3 or worse {severe} %", term=row[0], any=f"{row[1]:.0f}", severe=f"{row[4]:.0f}")
+            for row in rows
+        )
+        return render(figure, t("Most frequent events: {events}", events=said))

@@ -15,8 +15,9 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "trends",
-    "liver", "liver_function", "measurements", "monitoring", "attribution", "conduct", "definitions", "lab_listing",
+    "summary", "overview", "common", "terms", "related", "serious_terms", "serious", "deaths", "modified", "special",
+    "complications", "rates", "laboratory", "shifts", "trends", "liver", "liver_function", "measurements", "monitoring",
+    "attribution", "conduct", "definitions", "lab_listing",
 )  # fmt: skip
 
 

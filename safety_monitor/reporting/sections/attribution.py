@@ -9,6 +9,7 @@ import polars as pl
 from safety_monitor.reporting import figures
 from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
+from safety_monitor.reporting.tables.base import HIGH_GRADE
 
 #: Serious events whose evidence is drawn, and pieces of evidence of each: a page.
 _DRAWN, _PIECES = 8, 4
@@ -16,7 +17,12 @@ _DRAWN, _PIECES = 8, 4
 
 def section(material: Material) -> Section:
     apart = material.tables["attribution_disagreements"]
-    values = {"table": material.tables["attribution_agreement"], "apart": apart, "weighed": _weighed(material, apart.frame)}
+    grave = (pl.col("serious") == "Y") | (pl.col("grade") >= HIGH_GRADE).fill_null(False)
+    values = {
+        "table": material.tables["attribution_agreement"],
+        "apart_rows": apart.frame.filter(grave).to_dicts(),
+        "weighed": _weighed(material, apart.frame),
+    }
     return Section("attribution", "Attribution to the components", values, flows=True)
 
 

@@ -1,17 +1,26 @@
-"""Deaths from any cause, within and after 30 days of the last treatment."""
+"""Deaths from any cause, within and after 30 days of the last treatment: counted, and listed."""
 
 from __future__ import annotations
 
 from safety_monitor.reporting.sections import Material, Section
+from safety_monitor.reporting.tables import Study
+from safety_monitor.reporting.tables.base import COUNTING
+
+_FATAL = {
+    "related": "With a fatal event that is related",
+    "not related": "With a fatal event that is not related",
+    "none": "Without a fatal event reported",
+}
 
 
 def section(material: Material) -> Section:
     table = material.tables["deaths"]
-    dispositions = material.snapshot.frames.get("dispositions")
-    causes: dict[str, str] = {}
-    if dispositions is not None:
-        for row in dispositions.iter_rows(named=True):
-            if row["dsdecod"] == "DEATH" and row["dsterm"]:
-                causes[row["usubjid"]] = row["dsterm"].removeprefix("DEATH - ").capitalize()
-    rows = [row | {"cause": causes.get(row["USUBJID"])} for row in table.frame.iter_rows(named=True)]
-    return Section("deaths", "Deaths", {"table": table, "rows": rows})
+    values = {
+        "table": table,
+        "rows": table.frame.to_dicts(),
+        "summary": material.tables["deaths_summary"],
+        "fatal_labels": _FATAL,
+        "window": COUNTING["death_window"]["days_after_last"],
+        "since": Study(material.snapshot).last_report,
+    }
+    return Section("deaths", "Deaths", values)

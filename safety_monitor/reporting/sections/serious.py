@@ -1,40 +1,59 @@
-"""Every serious event in one landscape listing, whenever it began."""
+"""Every serious event in one landscape listing, whenever it began, with what rules advise for those that are open."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import polars as pl
-
 from safety_monitor.reporting.sections import Material, Section
-from safety_monitor.vocabulary import ComponentKind, Seriousness
+from safety_monitor.reporting.tables import Study
+from safety_monitor.reporting.wording import language
+from safety_monitor.vocabulary import Level, Seriousness
 
 _SHORT = {
     Seriousness.DEATH: "death", Seriousness.LIFE_THREATENING: "life-threatening",
     Seriousness.HOSPITALISATION: "hospitalisation", Seriousness.DISABILITY: "disability",
     Seriousness.CONGENITAL_ANOMALY: "congenital anomaly", Seriousness.MEDICALLY_IMPORTANT: "medically important",
 }  # fmt: skip
+_OF_COMPONENT = ("days_since", "investigator", "system", "share", "action", "expected", "expected_why")
 
 
 def section(material: Material) -> Section:
     frames = material.snapshot.frames
-    first = dict(frames["subjects"].select("usubjid", "first_treatment_on").iter_rows())
-    procedures = {c.name for c in material.settings.components if c.kind is ComponentKind.PROCEDURE}
-    sessions = frames["exposures"].filter(pl.col("component").is_in(list(procedures)))
-    rows = [
-        _row(event, first.get(event["usubjid"]), sessions, material)
-        for event in frames["events"].filter(pl.col("serious")).iter_rows(named=True)
-    ]
     names = [component.name for component in material.settings.components]
+    weighed = {(row["usubjid"], row["aeseq"]): row for row in frames["events"].iter_rows(named=True) if row.get("leading")}
+    rows = [_row(row, names, weighed, material.settings.related) for row in material.tables["sae_listing"].frame.iter_rows(named=True)]
+    official = "criteria" in frames and bool(frames["criteria"]["official"].any())
     return Section(
         "serious",
         "Serious adverse events: listing",
-        {"rows": rows, "components": names, "has_procedure": bool(procedures), "table": material.tables["sae_listing"],
-         "advice": _advice(material), "advice_table": material.tables["dose_advice"],
-         "criteria": frames["criteria"].to_dicts() if "criteria" in frames else []},
+        {"rows": rows, "table": material.tables["sae_listing"], "advice": _advice(material), "official": official,
+         "advice_table": material.tables["dose_advice"], "since": Study(material.snapshot).last_report,
+         "given": "exposures" in frames, "has_criteria": any(row["criterion"] for row in rows)},
         landscape=True,
-    )
+    )  # fmt: skip
+
+
+def _row(
+    event: dict[str, Any], names: list[str], weighed: Mapping[tuple[str, int], dict[str, Any]], related: Collection[str]
+) -> dict[str, Any]:
+    whole = weighed.get((event["USUBJID"], event["AESEQ"]))
+    leading = whole["leading"] if whole else None
+    return event | {
+        "criteria": [label for criterion, label in _SHORT.items() if event[criterion.value.upper()] == "Y"],
+        "components": [_part(event, name, related) for name in names],
+        # the components have their own lines; a cause beside them is said where it leads
+        "leading": leading if leading not in names else None,
+        "leading_share": whole[f"share_{leading}"] if whole else None,
+        "leading_level": whole[f"level_{leading}"] if whole else None,
+    }
+
+
+def _part(event: dict[str, Any], name: str, related: Collection[str]) -> dict[str, Any]:
+    """What is said of one component; ``matters``: somebody holds the event related to it, so that unexpected is news."""
+    found = {what: event[f"{what}_{name}"] for what in _OF_COMPONENT}
+    held = (found["investigator"] or "").upper() in related or (found["system"] is not None and Level[found["system"]].related)
+    return found | {"name": name, "matters": held}
 
 
 def _advice(material: Material) -> list[dict[str, Any]]:
@@ -46,28 +65,6 @@ def _advice(material: Material) -> list[dict[str, Any]]:
         for row in material.tables[name].frame.filter("serious").iter_rows(named=True):
             key = row["usubjid"], row["aeseq"]
             entries[key] = row | {"flag": flags.get(key)}
-            lines.setdefault(key, []).extend([row["line"]] if "line" in row else [])
+            said = row.get("line_zh" if language() == "zh" else "line")
+            lines.setdefault(key, []).extend([said] if said else [])
     return [entries[key] | {"lines": lines[key]} for key in sorted(entries)]
-
-
-def _row(event: dict[str, Any], first: date | None, sessions: pl.DataFrame, material: Material) -> dict[str, Any]:
-    onset = event["onset_on"]
-    before = sessions.filter((pl.col("usubjid") == event["usubjid"]) & (pl.col("start_on") <= onset)) if onset else None
-    last_session = before["start_on"].max() if before is not None and before.height else None
-    leading = event["leading"]
-    return event | {
-        "criteria": [label for criterion, label in _SHORT.items() if event[criterion.value]],
-        "day": _study_day(onset, first),
-        "since_procedure": (onset - last_session).days if isinstance(last_session, date) and onset else None,
-        "opinions": [(c.name, event[f"investigator_{c.name}"]) for c in material.settings.components],
-        "leading_share": event[f"share_{leading}"] if leading else None,
-        "leading_level": event[f"level_{leading}"] if leading else None,
-    }
-
-
-def _study_day(onset: date | None, first: date | None) -> int | None:
-    """SDTM study day: first treatment is day 1, there is no day 0."""
-    if onset is None or first is None:
-        return None
-    days = (onset - first).days
-    return days + 1 if days >= 0 else days

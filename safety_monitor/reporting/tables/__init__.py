@@ -10,21 +10,30 @@ from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import (
     adverse_events,
     advice,
+    complications,
     conduct,
-    drilldown,
     edish,
     episodes,
     exposure,
     labs,
     listings,
     liver,
+    modified,
     monitoring,
     overtime,
+    special,
     worst,
 )
 from safety_monitor.reporting.tables.base import Study, Table
+from safety_monitor.reporting.tables.drilldown import drilldown
 
 __all__ = ["Study", "Table", "all_tables"]
+
+#: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
+MAKERS = (
+    adverse_events, listings, modified, special, complications, exposure, labs, edish, overtime, worst, episodes, liver, conduct,
+    monitoring, advice,
+)  # fmt: skip
 
 
 def all_tables(snapshot: Snapshot) -> dict[str, Table]:
@@ -32,8 +41,6 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (
-        adverse_events, listings, exposure, labs, edish, overtime, worst, episodes, liver, conduct, monitoring, drilldown, advice,
-    )  # fmt: skip
-    tables = [table for maker in makers for table in maker.tables(study)]
+    tables = [table for maker in MAKERS for table in maker.tables(study)]
+    tables.append(drilldown(study, [maker.cells_of for maker in MAKERS if hasattr(maker, "cells_of")]))
     return {table.name: table for table in tables}

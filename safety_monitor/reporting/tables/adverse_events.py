@@ -1,7 +1,8 @@
-"""Counts of adverse events: the overview, and system organ class by term at the worst grade.
+"""Counts of adverse events: the overview, system organ class by term at the worst grade, and the most common terms.
 
 A subject counts once in each row, at the worst grade of the events of that row; a missing grade is the
-lowest rank and has its own column. Events are records.
+lowest rank and has its own column. Events are records. ``new_…``: subjects and events that the last issued report
+did not have in that row; empty in the first report.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from collections.abc import Iterator
 import polars as pl
 
 from safety_monitor.reporting.tables.base import (
+    COUNTING,
     HIGH_GRADE,
+    SEPARATOR,
     Study,
     Table,
+    cells,
     exact_limits,
     percent,
     percent_of,
     rows_to_frame,
 )
+from safety_monitor.reporting.wording import Words, words
 from safety_monitor.vocabulary import ActionTaken, Outcome
 
 OVERVIEW = {
@@ -26,15 +31,36 @@ OVERVIEW = {
     "cp_lo": pl.Float64,
     "cp_hi": pl.Float64,
 }  # fmt: skip
+INTERVAL = {
+    "row": pl.String, "component": pl.String, "new_n": pl.Int64, "new_pct": pl.Float64, "new_lo": pl.Float64,
+    "new_hi": pl.Float64, "new_events": pl.Int64, "n": pl.Int64, "N": pl.Int64, "pct": pl.Float64, "cp_lo": pl.Float64,
+    "cp_hi": pl.Float64, "events": pl.Int64,
+}  # fmt: skip
 BY_TERM = {
     "level": pl.Int64, "SOC": pl.String, "PT": pl.String, "n": pl.Int64, "pct": pl.Float64,
     "events": pl.Int64,
     "g1": pl.Int64, "g2": pl.Int64, "g3": pl.Int64, "g4": pl.Int64, "g5": pl.Int64, "gmiss": pl.Int64,
-    "ge3": pl.Int64, "ge3_pct": pl.Float64, "sae_n": pl.Int64, "rel_n": pl.Int64,
+    "ge3": pl.Int64, "ge3_pct": pl.Float64, "sae_n": pl.Int64, "rel_n": pl.Int64, "new_n": pl.Int64,
+    "new_events": pl.Int64,
+}  # fmt: skip
+SERIOUS = {
+    "level": pl.Int64, "SOC": pl.String, "PT": pl.String, "new_n": pl.Int64, "new_pct": pl.Float64, "new_events": pl.Int64,
+    "n": pl.Int64, "pct": pl.Float64, "events": pl.Int64,
+}  # fmt: skip
+COMMON = {
+    "PT": pl.String, "SOC": pl.String, "n": pl.Int64, "pct": pl.Float64, "cp_lo": pl.Float64, "cp_hi": pl.Float64,
+    "events": pl.Int64, "ge3": pl.Int64, "ge3_pct": pl.Float64, "ge3_lo": pl.Float64, "ge3_hi": pl.Float64,
+    "rel_n": pl.Int64, "sae_n": pl.Int64, "new_n": pl.Int64,
 }  # fmt: skip
 GRADES = (1, 2, 3, 4, 5)
 ANY = "ANY"
 ADVERSE_EVENT = "ADVERSE EVENT"  # DSDECOD, NCI codelist C66727
+#: How a drug may be given differently because of an event: name, AEACN, row of the overview.
+ACTIONS = {
+    "withdrawn": (ActionTaken.DRUG_WITHDRAWN, "Leading to discontinuation (AEACN)"),
+    "interrupted": (ActionTaken.DRUG_INTERRUPTED, "Dose interrupted"),
+    "reduced": (ActionTaken.DOSE_REDUCED, "Dose reduced"),
+}
 
 _grade, _related, _high = pl.col("grade"), pl.col("related"), pl.col("high_grade")
 _flagged = pl.col("serious_as_flagged")
@@ -53,39 +79,54 @@ OVERVIEW_ROWS: dict[str, pl.Expr] = {
     "AESDTH=Y": pl.col("aesdth"),
     "AEOUT=FATAL": pl.col("aeout") == Outcome.FATAL.value,
     "Grade 5": _grade == 5,
-    "Leading to discontinuation (AEACN)": pl.col("aeacn") == ActionTaken.DRUG_WITHDRAWN.value,
-    "Dose interrupted": pl.col("aeacn") == ActionTaken.DRUG_INTERRUPTED.value,
-    "Dose reduced": pl.col("aeacn") == ActionTaken.DOSE_REDUCED.value,
+    **{row: pl.col("aeacn") == action.value for action, row in ACTIONS.values()},
 }
 DISCONTINUED_ROW, DEATHS_ROW = "Discontinued due to AE (DS.DSDECOD)", "Deaths (DM.DTHFL)"
+IMMUNE_ROW = "Immune-mediated (reported)"
+#: Rows that are counted for each component as well: what holds beside the relation to it.
+PER_COMPONENT = {
+    "Related TEAE": pl.lit(True),
+    "Related SAE": _flagged,
+    "Related grade >=3": _high,
+}
+_ANY_GRADE, _SEVERE = COUNTING["common_terms"]["any_grade"], COUNTING["common_terms"]["high_grade"]
 
 
 def tables(study: Study) -> Iterator[Table]:
     yield overview(study)
-    yield by_term(
-        "ae_soc_pt_worst_grade",
-        "Treatment-emergent adverse events by system organ class, term and worst grade",
-        "Treatment-emergent events",
-        study.emergent,
-        study,
-    )
-    yield by_term(
-        "related_ae_soc_pt_worst_grade",
-        "Related treatment-emergent adverse events by system organ class, term and worst grade",
-        "Treatment-emergent events that the investigator called related or left blank",
-        study.emergent.filter("related"),
-        study,
-    )
-    yield from related_by_component(study)
-    yield by_term(
-        "post_window_related_soc_pt_worst_grade",
-        "Related adverse events after the treatment-emergent window",
-        f"Related events after the treatment-emergent window, up to {study.settings.post_window_days} days "
-        "after "
-        "the last treatment",
-        study.late_related,
-        study,
-    )
+    yield overview_interval(study)
+    yield common_terms(study)
+    for name, (title, what, records, wanted) in study.once(term_tables).items():
+        yield by_term(name, title, what, records, study, wanted)
+    yield from not_asked(study)
+    yield serious_terms(study)
+
+
+def cells_of(study: Study) -> Iterator[pl.DataFrame]:
+    """The records behind each number of these tables."""
+    for name, (_, _, records, wanted) in study.once(term_tables).items():
+        yield from _term_cells(name, records, study.since_last(records, wanted))
+    serious = study.emergent.filter("serious")
+    for keys in _LEVELS:
+        for column, chosen in (("n", serious), ("new_n", study.since_last(serious, pl.col("serious")))):
+            yield cells(chosen, "sae_soc_pt_interval", _row_of(keys), column)
+    frequent = study.emergent.filter(pl.col("pt").is_in(common_terms(study).frame["PT"].to_list()))
+    for column, wanted in {"n": pl.lit(True), "ge3": _high, "rel_n": _related, "sae_n": _flagged}.items():
+        yield cells(frequent.filter(wanted), "common_terms", pl.col("pt"), column)
+    yield cells(study.since_last(frequent), "common_terms", pl.col("pt"), "new_n")
+    for label, component, wanted in overview_rows(study):
+        records = study.emergent.filter(wanted)
+        if component is None and label in OVERVIEW_ROWS:
+            yield cells(records, "overview", label, "n")
+        row = label if component is None else label + SEPARATOR + component
+        yield cells(records, "overview_interval", row, "n")
+        yield cells(study.since_last(records, wanted), "overview_interval", row, "new_n")
+    for label, subjects, fresh in subject_rows(study):
+        for table, column, chosen in (
+            ("overview", "n", subjects), ("overview_interval", "n", subjects), ("overview_interval", "new_n", fresh)
+        ):  # fmt: skip
+            if chosen is not None:
+                yield cells(chosen.unique().to_frame("usubjid"), table, label, column)
 
 
 def overview(study: Study) -> Table:
@@ -95,67 +136,174 @@ def overview(study: Study) -> Table:
         records = study.emergent.filter(wanted)
         n = records["usubjid"].n_unique()
         rows.append((label, n, study.n, percent(n, study.n), records.height, *exact_limits(n, study.n)))
-    for label, subjects in ((DISCONTINUED_ROW, discontinued(study)), (DEATHS_ROW, died(study))):
+    for label, subjects, _ in subject_rows(study):
         count = None if subjects is None else subjects.n_unique()
         share = None if count is None else percent(count, study.n)
         rows.append((label, count, study.n, share, None, None, None))
-    rule = (
+    rule = words(
         "Subjects with at least one such treatment-emergent event, in per cent of N treated, with exact 95% "
         "limits; events are records. A blank relationship counts as related, a missing grade not as grade 3 or worse."
     )
-    if study.emergent["aeacn"].null_count() == study.emergent.height and study.emergent.height:
-        rule += " Action taken (AEACN) was reported for no event: its rows mean not reported, not none."
-    return Table("overview", "Overview of adverse events", rows_to_frame(rows, OVERVIEW), rule)
+    return Table("overview", "Overview of adverse events", rows_to_frame(rows, OVERVIEW), rule + _unreported_actions(study))
 
 
-def discontinued(study: Study) -> pl.Series | None:
+def overview_interval(study: Study) -> Table:
+    """The overview with what is new since the last report beside it, and with rows for each component."""
+    rows: list[tuple[object, ...]] = []
+    first = study.last_report is None
+    for label, component, wanted in overview_rows(study):
+        records = study.emergent.filter(wanted)
+        fresh = None if first else study.since_last(records, wanted)
+        rows.append((label, component, *_new(fresh, study.n), *_cumulative(records, study.n)))
+    for label, subjects, new in subject_rows(study):
+        n, m = (None if each is None else each.n_unique() for each in (subjects, new))
+        share = None if n is None else percent(n, study.n)
+        new_share = None if m is None else percent(m, study.n)
+        limits = (None, None) if n is None else exact_limits(n, study.n)
+        new_limits = (None, None) if m is None else exact_limits(m, study.n)
+        rows.append((label, None, m, new_share, *new_limits, None, n, study.n, share, *limits, None))
+    rule = words(
+        "Subjects with at least one such treatment-emergent event, in per cent of N = {n} treated, with exact 95 % "
+        "(Clopper-Pearson) limits; events are records. A blank relationship counts as related, a missing grade not as grade "
+        "3 or worse.", n=study.n,
+    )  # fmt: skip
+    rule += _of_the_interval(study) + _unreported_actions(study)
+    title = words("Overview of adverse events: since the last report, and cumulative")
+    return Table("overview_interval", title, rows_to_frame(rows, INTERVAL), rule)
+
+
+def overview_rows(study: Study) -> Iterator[tuple[str, str | None, pl.Expr]]:
+    """Label, component (None: overall) and condition of each row of events, in the order in which it is read."""
+    components = study.settings.components
+    for label, wanted in OVERVIEW_ROWS.items():
+        yield label, None, wanted
+        for component in components:
+            related = study.related_to(component)
+            if label in PER_COMPONENT and related is not None:
+                yield label, component.name, related & PER_COMPONENT[label]
+        for action, row in ACTIONS.values():
+            if row == label:
+                for component in components:
+                    if (column := study.action_on(component)) is not None:
+                        yield label, component.name, column == action.value
+        if label == "Grade 5" and study.settings.immune_flag:
+            yield IMMUNE_ROW, None, pl.col("immune").fill_null(False)
+
+
+def subject_rows(study: Study) -> Iterator[tuple[str, pl.Series | None, pl.Series | None]]:
+    """Rows of subjects that no record of an event stands behind: label, subjects, those of them since the last report."""
+    yield DISCONTINUED_ROW, discontinued(study), discontinued(study, since_last=True)
+    yield DEATHS_ROW, died(study), died(study, since_last=True)
+
+
+def discontinued(study: Study, *, since_last: bool = False) -> pl.Series | None:
     """Treated subjects whose disposition is an adverse event; None where disposition was not imported."""
     dispositions = study.frame("dispositions")
-    if dispositions is None:
+    if dispositions is None or (since_last and study.last_report is None):
         return None
     reason = pl.col("dsdecod").str.to_uppercase() == ADVERSE_EVENT
-    return dispositions.filter(reason).join(study.treated, on="usubjid", how="semi")["usubjid"]
+    found = dispositions.filter(reason, *([study.after_last_cutoff("on")] if since_last else []))
+    return found.join(study.treated, on="usubjid", how="semi")["usubjid"]
 
 
-def died(study: Study) -> pl.Series:
+def died(study: Study, *, since_last: bool = False) -> pl.Series | None:
     """Treated subjects who died, of any cause."""
-    return study.treated.filter(pl.col("dthfl").fill_null(False))["usubjid"]
+    if since_last and study.last_report is None:
+        return None
+    dead = study.treated.filter(pl.col("dthfl").fill_null(False))
+    return (dead.filter(study.after_last_cutoff("death_on")) if since_last else dead)["usubjid"]
 
 
-def related_by_component(study: Study) -> Iterator[Table]:
-    """One table per study component, by the investigator's opinion on that component."""
+TermTables = dict[str, tuple[Words, Words, pl.DataFrame, pl.Expr | None]]
+
+
+def term_tables(study: Study) -> TermTables:
+    """Tables by term: name -> title, what is counted, the records, and the condition by which they were chosen."""
+    emergent = study.emergent
+    found: TermTables = {
+        "ae_soc_pt_worst_grade": (
+            words("Treatment-emergent adverse events by system organ class, term and worst grade"),
+            words("Treatment-emergent events."), emergent, None,
+        ),
+        "related_ae_soc_pt_worst_grade": (
+            words("Related treatment-emergent adverse events by system organ class, term and worst grade"),
+            words("Treatment-emergent events that the investigator called related or left blank."),
+            emergent.filter("related"), _related,
+        ),
+    }  # fmt: skip
     for component in study.settings.components:
-        name = f"related_{component.name.lower()}_soc_pt_worst_grade"
-        title = f"Treatment-emergent adverse events related to {component.name}, by term and worst grade"
-        related = study.related_to(component)
-        what = f"Treatment-emergent events that the investigator called related to {component.name}"
-        if related is None:
-            why = f"no opinion on {component.name} was reported"
-            yield Table.absent(name, title, BY_TERM, what, why)
-        else:
-            what += "; a blank opinion follows the overall one"
-            yield by_term(name, title, what, study.emergent.filter(related), study)
-
-
-def by_term(name: str, title: str, what: str, records: pl.DataFrame, study: Study) -> Table:
-    """Level 0 any event, 1 system organ class, 2 term; most frequent first, ties alphabetic."""
-    parts = [_counted(records, [], 0), _counted(records, ["soc"], 1), _counted(records, ["soc", "pt"], 2)]
-    frame = pl.concat(parts)
-    soc_n = parts[1].select("SOC", pl.col("n").alias("soc_n"))
-    frame = (
-        frame.join(soc_n, on="SOC", how="left")
-        .sort(
-            pl.col("level") > 0, "soc_n", "SOC", "level", "n", "PT",
-            descending=[False, True, False, False, True, False],
-        )
-        .with_columns(percent_of("n", study.n).alias("pct"), percent_of("ge3", study.n).alias("ge3_pct"))
-        .select(pl.col(column).cast(dtype) for column, dtype in BY_TERM.items())
+        if (related := study.related_to(component)) is not None:
+            found[_related_name(component.name)] = (
+                _related_title(component.name),
+                words("Treatment-emergent events that the investigator called related to {component}; a blank opinion follows "
+                      "the overall one.", component=component.name),
+                emergent.filter(related), related,
+            )  # fmt: skip
+    found["post_window_related_soc_pt_worst_grade"] = (
+        words("Related adverse events after the treatment-emergent window"),
+        words("Related events after the treatment-emergent window, up to {days} days after the last treatment.",
+              days=study.settings.post_window_days),
+        study.late_related, _related,
     )  # fmt: skip
-    rule = (
-        f"{what}. Each subject once per row, at the worst grade of that row; per cent of N = {study.n} "
-        "treated; events are records; missing: no grade reported."
+    return found
+
+
+def not_asked(study: Study) -> Iterator[Table]:
+    """Tables of the components on which no opinion was reported: empty, and saying so."""
+    for component in study.settings.components:
+        if study.related_to(component) is None:
+            what = words("Treatment-emergent events that the investigator called related to {component}.", component=component.name)
+            why = words("no opinion on {component} was reported", component=component.name)
+            yield Table.absent(_related_name(component.name), _related_title(component.name), BY_TERM, what, why)
+
+
+def by_term(name: str, title: str, what: str, records: pl.DataFrame, study: Study, wanted: pl.Expr | None = None) -> Table:
+    """Level 0 any event, 1 system organ class, 2 term; most frequent first, ties alphabetic."""
+    frame = _with_new(pl.concat(_counted(records, keys) for keys in _LEVELS), study, records, wanted)
+    frame = _most_frequent_first(frame).with_columns(
+        percent_of("n", study.n).alias("pct"), percent_of("ge3", study.n).alias("ge3_pct")
     )
-    return Table(name, title, frame, rule)
+    rule = what + words(
+        " Each subject once per row, at the worst grade of that row; per cent of N = {n} treated; events are records; "
+        "missing: no grade reported.", n=study.n,
+    )  # fmt: skip
+    return Table(name, title, _typed(frame, BY_TERM), rule)
+
+
+def serious_terms(study: Study) -> Table:
+    """Serious events by class and term, those since the last report beside all."""
+    records = study.emergent.filter("serious")
+    frame = _with_new(pl.concat(_counted(records, keys) for keys in _LEVELS), study, records, pl.col("serious"))
+    frame = _most_frequent_first(frame).with_columns(
+        percent_of("n", study.n).alias("pct"), percent_of("new_n", study.n).alias("new_pct")
+    )
+    rule = words(
+        "Treatment-emergent events that are flagged serious or meet a criterion. Each subject once per row; per cent of "
+        "N = {n} treated; events are records.", n=study.n,
+    )  # fmt: skip
+    title = words("Serious treatment-emergent adverse events by system organ class and term")
+    return Table("sae_soc_pt_interval", title, _typed(frame, SERIOUS), rule + _of_the_interval(study))
+
+
+def common_terms(study: Study) -> Table:
+    """Terms that many subjects have, or several severely."""
+    # a term that was reported in two classes is one term here
+    flat = study.emergent.with_columns(pl.col("soc").min().over("pt").alias("soc"))
+    frame = _with_new(_counted(flat, ["soc", "pt"]), study, flat, None)
+    frame = frame.with_columns(percent_of("n", study.n).alias("pct"), percent_of("ge3", study.n).alias("ge3_pct"))
+    frame = frame.filter((pl.col("pct") >= _ANY_GRADE) | (pl.col("ge3_pct") >= _SEVERE))
+    frame = frame.sort("n", "ge3", "PT", descending=[True, True, False])
+    limits = [(*exact_limits(n, study.n), *exact_limits(severe, study.n)) for n, severe in frame.select("n", "ge3").iter_rows()]
+    exact = rows_to_frame(limits, dict.fromkeys(("cp_lo", "cp_hi", "ge3_lo", "ge3_hi"), pl.Float64))
+    title = words(
+        "Most common terms: at least {any} % of subjects at any grade, or at least {severe} % at grade 3 or worse",
+        any=_ANY_GRADE, severe=_SEVERE,
+    )  # fmt: skip
+    rule = words(
+        "Treatment-emergent events; each subject once per term, in per cent of N = {n} treated, with exact 95 % limits; events "
+        "are records.", n=study.n,
+    )  # fmt: skip
+    return Table("common_terms", title, _typed(pl.concat([frame, exact], how="horizontal"), COMMON), rule)
 
 
 def worst(records: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
@@ -168,7 +316,10 @@ def worst(records: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
 
 
-def _counted(records: pl.DataFrame, keys: list[str], level: int) -> pl.DataFrame:
+_LEVELS: tuple[list[str], ...] = ([], ["soc"], ["soc", "pt"])
+
+
+def _counted(records: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     subject = pl.col("worst")
     counts = [
         pl.len().cast(pl.Int64).alias("n"),
@@ -181,9 +332,95 @@ def _counted(records: pl.DataFrame, keys: list[str], level: int) -> pl.DataFrame
     ]
     per_subject = worst(records, keys)
     counted = per_subject.group_by(keys).agg(counts) if keys else per_subject.select(counts)
-    return counted.select(
-        pl.lit(level, pl.Int64).alias("level"),
-        pl.col("soc").alias("SOC") if level else pl.lit(ANY).alias("SOC"),
-        pl.col("pt").alias("PT") if level > 1 else pl.lit(None, pl.String).alias("PT"),
-        *(column for column in BY_TERM if column in counted.columns),
+    return counted.select(*_named(keys), *(column for column in BY_TERM if column in counted.columns))
+
+
+def _named(keys: list[str]) -> list[pl.Expr]:
+    return [
+        pl.lit(len(keys), pl.Int64).alias("level"),
+        pl.col("soc").alias("SOC") if keys else pl.lit(ANY).alias("SOC"),
+        pl.col("pt").alias("PT") if len(keys) > 1 else pl.lit(None, pl.String).alias("PT"),
+    ]
+
+
+def _with_new(frame: pl.DataFrame, study: Study, records: pl.DataFrame, wanted: pl.Expr | None) -> pl.DataFrame:
+    """*frame* with ``new_n`` and ``new_events``: of the *records* that the last report did not have there."""
+    if study.last_report is None:
+        return frame.with_columns(pl.lit(None, pl.Int64).alias("new_n"), pl.lit(None, pl.Int64).alias("new_events"))
+    fresh = study.since_last(records, wanted)
+    counts = (pl.col("usubjid").n_unique().cast(pl.Int64).alias("new_n"), pl.len().cast(pl.Int64).alias("new_events"))
+    parts = [
+        (fresh.group_by(keys).agg(counts) if keys else fresh.select(counts)).select(*_named(keys), "new_n", "new_events")
+        for keys in _LEVELS
+    ]
+    found = frame.join(pl.concat(parts), on=["level", "SOC", "PT"], how="left", nulls_equal=True)
+    return found.with_columns(pl.col("new_n", "new_events").fill_null(0))
+
+
+def _most_frequent_first(frame: pl.DataFrame) -> pl.DataFrame:
+    soc_n = frame.filter(pl.col("level") == 1).select("SOC", pl.col("n").alias("soc_n"))
+    return frame.join(soc_n, on="SOC", how="left").sort(
+        pl.col("level") > 0, "soc_n", "SOC", "level", "n", "PT", descending=[False, True, False, False, True, False]
     )
+
+
+def _typed(frame: pl.DataFrame, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+    return frame.select(pl.col(column).cast(dtype) for column, dtype in schema.items())
+
+
+def _cumulative(records: pl.DataFrame, total: int) -> tuple[object, ...]:
+    n = records["usubjid"].n_unique()
+    return n, total, percent(n, total), *exact_limits(n, total), records.height
+
+
+def _new(fresh: pl.DataFrame | None, total: int) -> tuple[object, ...]:
+    if fresh is None:
+        return (None,) * 5
+    n, _, share, low, high, events = _cumulative(fresh, total)
+    return n, share, low, high, events
+
+
+def _of_the_interval(study: Study) -> Words:
+    if (last := study.last_report) is None:
+        return words(" First report: no earlier one to compare with.")
+    return words(
+        " Since the last report (no. {number}, data cut-off {cutoff}, N = {treated} treated): events that it did not have in "
+        "that row, be they new or worse than they were; deaths and dispositions dated after its cut-off.",
+        number=last["number"], cutoff=last["cutoff"] or last["issued_on"], treated=last["n_treated"],
+    )  # fmt: skip
+
+
+def _unreported_actions(study: Study) -> Words:
+    if study.emergent["aeacn"].null_count() == study.emergent.height and study.emergent.height:
+        return words(" Action taken (AEACN) was reported for no event: its rows mean not reported, not none.")
+    return words("")
+
+
+def _related_name(component: str) -> str:
+    return f"related_{component.lower()}_soc_pt_worst_grade"
+
+
+def _related_title(component: str) -> Words:
+    return words("Treatment-emergent adverse events related to {component}, by term and worst grade", component=component)
+
+
+def _row_of(keys: list[str]) -> pl.Expr:
+    return pl.concat_str(keys, separator=SEPARATOR) if keys else pl.lit(ANY)
+
+
+def _term_cells(name: str, records: pl.DataFrame, fresh: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """A grade column lists the record or records at the subject's worst grade of that row."""
+    for keys in _LEVELS:
+        marked = records.with_columns(_grade.max().over([*keys, "usubjid"]).alias("worst"))
+        at_worst = _grade.eq_missing(pl.col("worst"))
+        wanted = {
+            "n": pl.lit(True),
+            **{f"g{grade}": at_worst & (pl.col("worst") == grade) for grade in GRADES},
+            "gmiss": pl.col("worst").is_null(),
+            "ge3": _grade >= HIGH_GRADE,
+            "sae_n": _flagged,
+            "rel_n": _related,
+        }
+        for column, chosen in wanted.items():
+            yield cells(marked.filter(chosen), name, _row_of(keys), column)
+        yield cells(fresh, name, _row_of(keys), "new_n")

@@ -16,15 +16,17 @@ import polars as pl
 from safety_monitor.attribution import disease_behind
 from safety_monitor.records import PartialDate
 from safety_monitor.reporting.tables.base import Study, Table, rows_to_frame
+from safety_monitor.reporting.wording import words
 from safety_monitor.rules import advising
 from safety_monitor.rules.advice_text import body, sentence, source
 from safety_monitor.rules.advising import Advised, Occurrence
 from safety_monitor.rules.assembly import Exposure
+from safety_monitor.rules.immune import Immune
 
 _EVENT = {"usubjid": pl.String, "siteid": pl.String, "aeseq": pl.Int64, "term": pl.String, "grade": pl.Int64,
           "onset_on": pl.Date, "serious": pl.Boolean}  # fmt: skip
 _ADVICE = {**_EVENT, "component": pl.String, "given_before": pl.Boolean, "action": pl.String, "advice": pl.String,
-           "rule": pl.String, "source": pl.String, "tier": pl.String, "line": pl.String}  # fmt: skip
+           "rule": pl.String, "source": pl.String, "tier": pl.String, "line": pl.String, "line_zh": pl.String}  # fmt: skip
 _IMMUNE = {**_EVENT, "immune": pl.String, "organ": pl.String, "why": pl.String, "source": pl.String}
 _MEASURED = {"usubjid": pl.String, "test": pl.String, "on": pl.Date, "x": pl.Float64, "uln": pl.Float64, "unit": pl.String,
              "is_baseline": pl.Boolean}  # fmt: skip
@@ -34,25 +36,34 @@ _COLLECTED = ("EX", "PR")
 
 
 def tables(study: Study) -> Iterator[Table]:
-    record = _Record(study)
-    found = [(row, record.advised(row)) for row in study.all_events.sort("usubjid", "onset_on", "aeseq").iter_rows(named=True)]
+    found = study.once(_found)
     yield dose_advice(study, found)
     yield immune_events(study, found)
 
 
+def advised_events(study: Study) -> list[tuple[tuple[str, int], Immune | None]]:
+    """Every event by its subject and number, with whether it is, or may be, immune-mediated."""
+    return [((row["usubjid"], row["aeseq"]), advised.immune) for row, advised in study.once(_found)]
+
+
+def _found(study: Study) -> list[tuple[dict[str, Any], Advised]]:
+    record = _Record(study)
+    return [(row, record.advised(row)) for row in study.all_events.sort("usubjid", "onset_on", "aeseq").iter_rows(named=True)]
+
+
 def dose_advice(study: Study, found: list[tuple[dict[str, Any], Advised]]) -> Table:
     """One row per event and line of advice."""
-    rule = (
+    rule = words(
         "Advice, not an order: the protocol and the physician decide. Every event, of subjects not treated as well, for each "
         "component given on or before onset, by the rules whose source each row names. An investigator’s no ends the advice "
         "for a component unless the system holds it possible. What is not known is said as a condition. Fatal events have none."
     )
     title = "Dose actions advised by published rules"
     if study.settings.advice.off:
-        return Table.absent("dose_advice", title, _ADVICE, rule, "switched off in the study’s settings (advice.off)")
+        return Table.absent("dose_advice", title, _ADVICE, rule, words("switched off in the study’s settings (advice.off)"))
     rows = [
         (*_of_event(row), name, given, advice.action, body(advice), advice.rule_id, source(advice), advice.source.tier,
-         sentence(advice, name, given=given))
+         sentence(advice, name, given=given), sentence(advice, name, "zh", given=given))
         for row, advised in found for name, given, advice in advised.lines
     ]  # fmt: skip
     return Table("dose_advice", title, rows_to_frame(rows, _ADVICE), rule)
@@ -60,7 +71,7 @@ def dose_advice(study: Study, found: list[tuple[dict[str, Any], Advised]]) -> Ta
 
 def immune_events(study: Study, found: list[tuple[dict[str, Any], Advised]]) -> Table:
     """One row per event that is reported as immune-mediated or a candidate."""
-    rule = (
+    rule = words(
         "Events that the investigator reports as immune-mediated, and candidates: of a listed term or word, on or after a PD-1 "
         "inhibitor at any time. A candidate is a question, not a finding; an event that is not listed here is not thereby a no."
     )
@@ -70,7 +81,7 @@ def immune_events(study: Study, found: list[tuple[dict[str, Any], Advised]]) -> 
     ]  # fmt: skip
     title = "Immune-mediated events: reported and candidates"
     if found and all(advised.immune is None for _, advised in found):
-        return Table.absent("immune_events", title, _IMMUNE, rule, "no component of the study is known to cause them")
+        return Table.absent("immune_events", title, _IMMUNE, rule, words("no component of the study is known to cause them"))
     return Table("immune_events", title, rows_to_frame(rows, _IMMUNE), rule)
 
 

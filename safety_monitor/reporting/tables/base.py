@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 import polars.selectors as cs
@@ -26,6 +26,11 @@ COUNTING: dict[str, Any] = tomllib.loads(
 HIGH_GRADE: int = COUNTING["high_grade"]["at_least"]
 NOT_CODED = "Not coded"
 Schema = Mapping[str, Any]
+T = TypeVar("T")
+#: What identifies a record of an event.
+RECORD = ("usubjid", "aeseq")
+#: What of an event the last report is compared by; all else of an event is taken as it is now.
+COMPARED = ("grade", "serious", "fatal", "aeout", "related", "aedecod")
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,22 @@ class Study:
 
     ``treated``: subjects of the safety population. ``events``: their adverse events with a grade of 1 to 5
     or null, ``soc`` and ``pt`` never null. ``emergent``: those that are treatment-emergent; where that is
-    unknown they count, since unknown is not "no".
+    unknown they count, since unknown is not "no". ``news`` of an event, against the last issued report:
+    "new", "changed" (grade, serious, fatal, outcome, related or term), "known"; null in the first report.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.settings = StudySettings.model_validate(snapshot.study)
         self.frames = snapshot.frames
+        self._made: dict[Callable[[Study], Any], Any] = {}
+
+    def once(self, make: Callable[[Study], T]) -> T:
+        """``make(study)``, made the first time only: for what several tables are made from."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
 
     @cached_property
     def subjects(self) -> pl.DataFrame:
@@ -80,14 +94,56 @@ class Study:
     @cached_property
     def all_events(self) -> pl.DataFrame:
         """Every adverse event, of subjects not treated as well."""
-        graded = pl.when(pl.col("grade") >= 1).then(pl.col("grade")).alias("grade")
-        return self.frames["events"].with_columns(
-            graded,
+        events = self.frames["events"].with_columns(
+            _graded(),
             pl.col("aebodsys").fill_null(NOT_CODED).alias("soc"),
             pl.coalesce("aedecod", "aeterm").alias("pt"),
             pl.col("treatment_emergent").fill_null(True),
             (pl.col("grade") >= HIGH_GRADE).fill_null(False).alias("high_grade"),
         )
+        if self._previous is None:
+            return events.with_columns(pl.lit(None, pl.String).alias("news"))
+        then = self._previous.rename({name: f"{name}_then" for name in COMPARED}).with_columns(pl.lit(True).alias("told"))
+        same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_then")) for name in COMPARED)
+        news = pl.when(pl.col("told").is_null()).then(pl.lit("new")).when(same).then(pl.lit("known")).otherwise(pl.lit("changed"))
+        compared = events.join(then, on=RECORD, how="left", maintain_order="left").with_columns(news.alias("news"))
+        return compared.select(*events.columns, "news")
+
+    @cached_property
+    def last_report(self) -> dict[str, Any] | None:
+        """The last issued report: issued_on, cutoff, snapshot, n_treated, n_deaths, number; None before the first."""
+        found = self.frame("last_report")
+        if found is None or found.is_empty() or self.frame("previous") is None:
+            return None
+        return found.row(0, named=True)
+
+    @cached_property
+    def _previous(self) -> pl.DataFrame | None:
+        """Events as they stood in the last issued report; None where this is the first one."""
+        if self.last_report is None:
+            return None
+        return self.frames["previous"].select(*RECORD, *COMPARED).with_columns(_graded()).unique(RECORD, keep="first")
+
+    @cached_property
+    def _then(self) -> pl.DataFrame:
+        """Events of treated subjects that the last report had, with what it said of them; the rest as it is now."""
+        assert self._previous is not None
+        now = self.events.drop(COMPARED).join(self._previous, on=RECORD, how="inner")
+        return now.with_columns(
+            pl.coalesce("aedecod", "aeterm").alias("pt"),
+            (pl.col("grade") >= HIGH_GRADE).fill_null(False).alias("high_grade"),
+            (pl.col("serious_as_flagged") & pl.col("serious")).alias("serious_as_flagged"),
+            (pl.col("aesdth") & pl.col("fatal")).alias("aesdth"),
+        )
+
+    def since_last(self, records: pl.DataFrame, wanted: pl.Expr | None = None) -> pl.DataFrame:
+        """Those of *records* that the last report did not have there: new ones, ones that now are *wanted* (the condition by
+        which they were chosen) and were not, and ones of another term. None of them in the first report.
+        """
+        if self._previous is None:
+            return records.clear()
+        then = self._then if wanted is None else self._then.filter(wanted)
+        return records.join(then.select(*RECORD, "pt"), on=[*RECORD, "pt"], how="anti", maintain_order="left")
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -112,6 +168,12 @@ class Study:
             pl.col("onset_on") <= last + window,
         )
 
+    def after_last_cutoff(self, column: str) -> pl.Expr:
+        """True where the date is later than what the last report could show; an unknown date is."""
+        assert self.last_report is not None
+        shown = self.last_report["cutoff"] or self.last_report["issued_on"]
+        return (pl.col(column) > pl.lit(shown, pl.Date)).fill_null(True)
+
     def frame(self, name: str) -> pl.DataFrame | None:
         """A frame of the snapshot; None where that domain was not imported."""
         return self.frames.get(name)
@@ -125,6 +187,36 @@ class Study:
         if column not in self.events.columns or self.events[column].null_count() == self.events.height:
             return None
         return pl.col(column).fill_null(pl.col("related"))
+
+    def action_on(self, component: Component) -> pl.Expr | None:
+        """What was done with *component* because of the event; None where that was not reported of each on its own."""
+        column = f"action_{component.name}"
+        if column not in self.events.columns or self.events[column].null_count() == self.events.height:
+            return None
+        return pl.col(column)
+
+
+def _graded() -> pl.Expr:
+    """Grade 1 to 5; 0 is none."""
+    return pl.when(pl.col("grade") >= 1).then(pl.col("grade")).alias("grade")
+
+
+CELLS = {
+    "table": pl.String, "row": pl.String, "column": pl.String, "USUBJID": pl.String, "AESEQ": pl.Int64,
+}  # fmt: skip
+#: Between the parts of a row's name, as in class | term.
+SEPARATOR = " | "
+
+
+def cells(records: pl.DataFrame, table: str, row: pl.Expr | str, column: str) -> pl.DataFrame:
+    """*records* as what stands behind the number in *row* and *column* of *table*; without ``aeseq`` a record is a subject."""
+    return records.select(
+        pl.lit(table).alias("table"),
+        (pl.lit(row) if isinstance(row, str) else row).alias("row"),
+        pl.lit(column).alias("column"),
+        pl.col("usubjid").alias("USUBJID"),
+        (pl.col("aeseq") if "aeseq" in records.columns else pl.lit(None, pl.Int64)).alias("AESEQ"),
+    )
 
 
 def percent(count: int, total: int) -> float | None:

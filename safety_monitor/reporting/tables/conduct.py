@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from safety_monitor.reporting.tables.base import COUNTING, Study, Table, percent, rows_to_frame
+from safety_monitor.reporting.wording import words
 from safety_monitor.rules.causality import distance, range_of
 from safety_monitor.stats.agreement import cohen_kappa, weighted_kappa
 from safety_monitor.vocabulary import Level
@@ -117,13 +118,13 @@ def attribution_agreement(study: Study) -> Table:
     """The investigator's opinion beside the engine's, per component."""
     name, title = "attribution_agreement", "Causality: investigator and engine"
     levels = COUNTING["engine_related"]["levels"]
-    rule = (
-        "Treatment-emergent events that both rated; the system counts as related from "
-        f"{levels[0].lower()} on; not rated: one of the two gave no opinion. Weighted kappa (squared distance) where the "
-        f"investigators' words are levels. Far apart: {study.settings.attribution.query_distance} levels or more from the "
-        "nearest that the investigator's word leaves open. Reviewed: by a sponsor reviewer; agreement and kappa with the "
-        "investigator, weighted kappa with the system."
-    )
+    rule = words(
+        "Treatment-emergent events that both rated; the system counts as related from {level} on; not rated: one of the two gave "
+        "no opinion. Weighted kappa (squared distance) where the investigators' words are levels. Far apart: {distance} levels or "
+        "more from the nearest that the investigator's word leaves open. Reviewed: by a sponsor reviewer; agreement and kappa "
+        "with the investigator, weighted kappa with the system.",
+        level=words(levels[0].lower()), distance=study.settings.attribution.query_distance,
+    )  # fmt: skip
     rows = []
     for component in study.settings.components:
         investigator, engine = f"related_{component.name}", f"level_{component.name}"

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from safety_monitor.reporting.tables.base import COUNTING, Study, Table, rows_to_frame
+from safety_monitor.reporting.tables.base import COUNTING, Study, Table, cells, rows_to_frame
+from safety_monitor.reporting.wording import words
 from safety_monitor.stats.competing import CENSORED, COMPETING, EVENT, Point, aalen_johansen
 from safety_monitor.stats.incidence import Rate, person_years, poisson_rate
 
@@ -34,6 +35,12 @@ def tables(study: Study) -> Iterator[Table]:
     yield cumulative_incidence(study)
 
 
+def cells_of(study: Study) -> Iterator[pl.DataFrame]:
+    """The records behind the numbers of subjects."""
+    for label, records in _kinds(study):
+        yield cells(records, "exposure_adjusted", label, "subj")
+
+
 def observed(study: Study) -> pl.DataFrame:
     """usubjid, start, end (dates), days: the observation of each treated subject whose end is known."""
     last = pl.col("last_treatment_on") + pl.duration(days=study.settings.treatment_emergent.days_after_last)
@@ -49,32 +56,36 @@ def observed(study: Study) -> pl.DataFrame:
 
 def exposure_adjusted(study: Study) -> Table:
     """Incidence rate (first events over time at risk) and event rate (all events over all time)."""
-    periods, emergent = observed(study), study.emergent
-    emergent = emergent.join(periods.select("usubjid"), on="usubjid", how="semi")
-    kinds: list[tuple[str, pl.DataFrame]] = [
-        ("Any TEAE", emergent),
-        ("SAE", emergent.filter("serious_as_flagged")),
-        ("Grade >=3", emergent.filter("high_grade")),
-        ("Related", emergent.filter("related")),
-    ]
-    for term in _frequent_terms(emergent):
-        kinds.append((f"PT: {term}", emergent.filter(pl.col("pt") == term)))
+    periods = observed(study)
     total = person_years(periods["days"])
     rows = []
-    for label, records in kinds:
+    for label, records in _kinds(study):
         until_first = _until_first(periods, records)
         n = records["usubjid"].n_unique()
         incidence = poisson_rate(n, person_years(until_first["days"]))
         events = poisson_rate(records.height, total)
         rows.append((label, n, incidence.time, *_scaled(incidence), records.height, total, *_scaled(events)))
-    rule = (
-        f"Left: subjects with the event per {_PER} person-years until the first one; right: events per {_PER} "
-        "person-years of all observation; exact Poisson 95% limits. Observation ends at last treatment + "
-        f"{study.settings.treatment_emergent.days_after_last} days, death or cut-off, whichever is first."
-    )
+    rule = words(
+        "Left: subjects with the event per {per} person-years until the first one; right: events per {per} "
+        "person-years of all observation; exact Poisson 95 % limits. Observation ends at last treatment + "
+        "{days} days, death or cut-off, whichever is first.",
+        per=_PER, days=study.settings.treatment_emergent.days_after_last,
+    )  # fmt: skip
     if unknown := study.n - periods.height:
-        rule += f" Left out: {unknown} of {study.n} treated, whose observation has no known end."
+        rule += words(" Left out: {unknown} of {n} treated, whose observation has no known end.", unknown=unknown, n=study.n)
     return Table("exposure_adjusted", "Exposure-adjusted rates", rows_to_frame(rows, EXPOSURE), rule)
+
+
+def _kinds(study: Study) -> list[tuple[str, pl.DataFrame]]:
+    """Rows of the table with the records of observed subjects that they count."""
+    emergent = study.emergent.join(observed(study).select("usubjid"), on="usubjid", how="semi")
+    return [
+        ("Any TEAE", emergent),
+        ("SAE", emergent.filter("serious_as_flagged")),
+        ("Grade >=3", emergent.filter("high_grade")),
+        ("Related", emergent.filter("related")),
+        *((f"PT: {term}", emergent.filter(pl.col("pt") == term)) for term in _frequent_terms(emergent)),
+    ]
 
 
 def first_high_grade(study: Study) -> pl.DataFrame:
@@ -91,7 +102,7 @@ def first_high_grade(study: Study) -> pl.DataFrame:
 def cif_data(study: Study) -> Table:
     """The subjects behind the cumulative incidence."""
     frame = first_high_grade(study).rename({"usubjid": "USUBJID"})
-    rule = (
+    rule = words(
         "Days from first treatment (day 1) to the first treatment-emergent event of grade 3 or worse "
         "(status 1), death without one (2) or end of observation (0)."
     )
@@ -112,10 +123,10 @@ def cumulative_incidence(study: Study) -> Table:
         if day not in steps and at_risk:  # where nobody is followed so long the curve says nothing
             last = max((p for p in curve if p.time < day), key=lambda p: p.time, default=NOTHING_YET)
             rows.append((day, at_risk, 0, 0, last.incidence, last.lower, last.upper, last.one_minus_km))
-    rule = (
-        f"Aalen-Johansen over N = {data.height} treated, death without the event competing, 95% limits on "
-        "the complementary log-log scale; 1 - KM censors deaths and is given for contrast."
-    )
+    rule = words(
+        "Aalen-Johansen over N = {n} treated, death without the event competing, 95% limits on the complementary log-log scale; "
+        "1 - KM censors deaths and is given for contrast.", n=data.height,
+    )  # fmt: skip
     frame = rows_to_frame(rows, INCIDENCE).sort("day")
     return Table("cumulative_incidence", "Cumulative incidence of grade 3 or worse", frame, rule)
 
