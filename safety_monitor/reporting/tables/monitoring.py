@@ -22,7 +22,7 @@ _RULE = {
 STANDING = {
     **_RULE, "n_treated": pl.Int64, "n_events": pl.Int64, "pct": pl.Float64, "cp_lo": pl.Float64,
     "cp_hi": pl.Float64, "boundary": pl.Int64, "crossed": pl.Boolean, "first_crossed_at": pl.Int64,
-    "next_count": pl.Int64, "next_at": pl.Int64, "one_away": pl.Boolean, "prior_a": pl.Float64,
+    "next_trigger": pl.String, "one_away": pl.Boolean, "prior_a": pl.Float64,
     "prior_b": pl.Float64, "certainty": pl.Float64, "posterior": pl.Float64, "all_treated": pl.Int64,
 }  # fmt: skip
 BOUNDARY = {**_RULE, "n_treated": pl.Int64, "stop_at": pl.Int64}
@@ -69,11 +69,12 @@ def stopping(study: Study) -> Table:
     rows = []
     for number, rule in enumerate(study.settings.stopping, start=1):
         found = rules.standing(had_event(study, rule), rules.boundary(rule))
+        trigger = None if found.next_trigger is None else "{} of {}".format(*found.next_trigger)
         prior = rules.prior_of(rule) or (None, None)
         rows.append((
             *_identity(number, rule), found.n_treated, found.n_events, percent(found.n_events, found.n_treated),
             *exact_limits(found.n_events, found.n_treated), found.boundary, found.crossed, found.first_crossed_at,
-            *(found.next_trigger or (None, None)), found.one_away, *prior, rules.certainty_of(rule),
+            trigger, found.one_away, *prior, rules.certainty_of(rule),
             rules.posterior(rule, found.n_events, found.n_treated), study.n,
         ))  # fmt: skip
     return _table("stopping", words("Stopping rules"), rows, STANDING, rule_text)
