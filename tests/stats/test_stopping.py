@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from math import comb, log
 from pathlib import Path
@@ -252,6 +253,7 @@ def test_group_look_chances_to_three_digits(shared: Path) -> None:
 
 
 # -- a second implementation -------------------------------------------------------------------------------------
+@cache
 def tail(x: int, n: int, p: Fraction) -> Fraction:
     """P(X >= x), X binomial: the sum itself, in fractions."""
     return sum((comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(x, n + 1)), Fraction(0))

@@ -7,6 +7,7 @@ rates that a board would look at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import polars as pl
 
@@ -30,6 +31,7 @@ OPERATING = {
     **_RULE, "p": pl.Float64, "stopped": pl.Float64, "stopped_early": pl.Float64, "expected_n": pl.Float64,
     "expected_events": pl.Float64,
 }  # fmt: skip
+PATH = {**_RULE, "n_treated": pl.Int64, "n_events": pl.Int64}
 RATES = {
     "event": pl.String, "n": pl.Int64, "N": pl.Int64, "pct": pl.Float64, "cp_lo": pl.Float64, "cp_hi": pl.Float64,
 }  # fmt: skip
@@ -38,6 +40,7 @@ NOT_CONFIGURED = "not configured"
 
 def tables(study: Study) -> Iterator[Table]:
     yield stopping(study)
+    yield stopping_path(study)
     yield stopping_boundary(study)
     yield stopping_operating(study)
     yield event_rates(study)
@@ -78,6 +81,19 @@ def stopping(study: Study) -> Table:
             rules.posterior(rule, found.n_events, found.n_treated), study.n,
         ))  # fmt: skip
     return _table("stopping", words("Stopping rules"), rows, STANDING, rule_text)
+
+
+def stopping_path(study: Study) -> Table:
+    """How every rule's count grew with the subjects treated, as known at the cut-off."""
+    rule_text = words("Subjects with the event among the first treated, the first two treated, and so on, as known at the cut-off.")
+    rows = []
+    for number, rule in enumerate(study.settings.stopping, start=1):
+        path = had_event(study, rule)[: _last(rule)]
+        rows += [(*_identity(number, rule), n, count) for n, count in enumerate(accumulate(path), start=1)]
+    title = words("Stopping rules: the count as subjects were treated")
+    if study.settings.stopping:
+        return Table("stopping_path", title, rows_to_frame(rows, PATH), rule_text)
+    return Table.absent("stopping_path", title, PATH, rule_text, NOT_CONFIGURED)
 
 
 def stopping_boundary(study: Study) -> Table:
