@@ -15,7 +15,7 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
+    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "incidence", "laboratory", "shifts", "liver",
     "monitoring", "attribution", "conduct", "definitions",
 )  # fmt: skip
 

@@ -14,14 +14,15 @@ from safety_monitor.reporting.tables import (
     drilldown,
     episodes,
     exposure,
+    incidence,
     labs,
     listings,
     liver,
     monitoring,
 )
-from safety_monitor.reporting.tables.base import Study, Table
+from safety_monitor.reporting.tables.base import COUNTING, Study, Table
 
-__all__ = ["Study", "Table", "all_tables"]
+__all__ = ["COUNTING", "Study", "Table", "all_tables"]
 
 
 def all_tables(snapshot: Snapshot) -> dict[str, Table]:
@@ -29,6 +30,6 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown, advice)
+    makers = (adverse_events, listings, exposure, incidence, labs, episodes, liver, conduct, monitoring, drilldown, advice)
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}
