@@ -32,7 +32,8 @@ def check_boundaries(engine: Engine, config: Config, study_id: str, at: datetime
         if (rule_id := wants_attention(found)) is None:
             continue
         where = {"says": says, "n_events": found.n_events, "n_treated": found.n_treated, "boundary": found.boundary}
-        distinct = f"{' '.join((rule.event, *rule.components))} {rule.method} {rule.p0} {rule.certainty or rule.phi} {rule.n_max}: {found.n_events}"
+        event = " ".join((rule.event, *rule.components))
+        distinct = f"{event} {rule.method} {rule.p0} {rule.certainty or rule.phi} {rule.n_max}: {found.n_events}"
         decision = AlertDecision(AlertKind.STOPPING, rule_id, WHY[rule_id], distinct=distinct, stopping=where)
         owed.append(Owed(decision, EventState(usubjid="", aeseq=None, term=says, version=0), None))
     if alerts := routing.address(owed, study.settings, config, at):

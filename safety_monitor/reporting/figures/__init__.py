@@ -5,9 +5,13 @@ One module a subject; ``theme`` holds what all share.
 
 from safety_monitor.reporting.figures.boundaries import operating_characteristics, stopping_boundary
 from safety_monitor.reporting.figures.causes import moved_by
+from safety_monitor.reporting.figures.courses import swimmer, toxicity_over_time
 from safety_monitor.reporting.figures.incidence import cumulative_incidence
 from safety_monitor.reporting.figures.liver import edish
 from safety_monitor.reporting.figures.terms import term_dots
 from safety_monitor.reporting.figures.theme import Figure
 
-__all__ = ["Figure", "cumulative_incidence", "edish", "moved_by", "operating_characteristics", "stopping_boundary", "term_dots"]
+__all__ = [
+    "Figure", "cumulative_incidence", "edish", "moved_by", "operating_characteristics", "stopping_boundary", "swimmer",
+    "term_dots", "toxicity_over_time",
+]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +30,8 @@ def stopping_boundary(
         if len(ns) > 1 and (np.diff(ns) == 1).all():  # looked at after every subject: a line
             edges = np.append(ns - 0.5, ns[-1] + 0.5)
             heights = np.append(bounds, bounds[-1])
-            axes.fill_between(edges, heights, top, step="post", facecolor="#FBEDE3", edgecolor=VERMILION, hatch="///", linewidth=0)
+            shade: Any = {"facecolor": "#FBEDE3", "edgecolor": VERMILION, "hatch": "///", "linewidth": 0}
+            axes.fill_between(edges, heights, top, step="post", **shade)
             axes.step(edges, heights, where="post", color=VERMILION)
         else:
             for n, at in boundary:
@@ -87,9 +89,10 @@ def operating_characteristics(
                 if said is not None and abs(values[k] - said) < 0.06 * values.max():
                     continue  # too near the last one that was labelled; the table has it
                 said, low = values[k], rising and values[k] < 0.15
+                shift = (-4 if low else 5, 4 if low or not rising else -9)
                 axes.annotate(
-                    says.format(said).replace("%", " %"), (rates[k], said), xytext=(-4 if low else 5, 4 if low or not rising else -9),
-                    textcoords="offset points", fontsize=7.5, ha="right" if low else "left",
+                    says.format(said).replace("%", " %"), (rates[k], said), xytext=shift, textcoords="offset points",
+                    fontsize=7.5, ha="right" if low else "left",
                 )  # fmt: skip
             axes.axvline(p0, color=GREY, linestyle=DASHED, linewidth=0.9, zorder=0)
             axes.set_xlim(rates[0], rates[-1])

@@ -40,7 +40,8 @@ def cumulative_incidence(times: Sequence[int], status: Sequence[int], event_labe
         axes.set_xlim(0, last / MONTH * 1.005)
         axes.set_ylim(0, min(100, max(20.0, float(upper.max()) * 1.08)))
         axes.set_ylabel(t("Subjects with the event (%)"))
-        axes.set_xlabel(t("Months from first treatment (N = {n}; subjects with the event: {events})", n=len(times), events=n_events))
+        says = t("Months from first treatment (N = {n}; subjects with the event: {events})", n=len(times), events=n_events)
+        axes.set_xlabel(says)
         for tick, n in zip(ticks, at_risk, strict=True):
             axes.annotate(
                 str(n), (tick, 0), xycoords=("data", "axes fraction"), xytext=(0, -38), textcoords="offset points", ha="center",
@@ -51,7 +52,9 @@ def cumulative_incidence(times: Sequence[int], status: Sequence[int], event_labe
             fontsize=7.5, annotation_clip=False,
         )  # fmt: skip
         said = "; ".join(_said(curve, months) for months in (3, 6, 12) if last >= months * MONTH)
-        alt = t("Cumulative incidence of {event}, death competing, N = {n}. By month: {said}.", event=event_label, n=len(times), said=said)
+        alt = t(
+            "Cumulative incidence, death competing: {event}, N = {n}. By month: {said}.", event=event_label, n=len(times), said=said
+        )
         return render(figure, alt)
 
 

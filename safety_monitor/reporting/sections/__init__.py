@@ -15,8 +15,8 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "incidence", "laboratory", "shifts", "liver",
-    "monitoring", "attribution", "conduct", "definitions",
+    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "incidence", "courses", "laboratory",
+    "shifts", "liver", "monitoring", "attribution", "conduct", "definitions",
 )  # fmt: skip
 
 

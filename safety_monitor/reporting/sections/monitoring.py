@@ -20,6 +20,21 @@ from safety_monitor.study import StoppingRule
 #: Bounds are shown in at most this many columns, each of at least this many rows.
 COLUMNS, ROWS = 5, 8
 
+_HOW = {
+    "pocock": "Exact binomial boundary of Pocock’s type (Ivanova), calibrated to stop with a chance of at most {phi} % at the "
+    "acceptable rate of {p0} %.",
+    "group": "Exact binomial boundary at {looks} planned looks, shape {shape} (0 Pocock, 0.5 O’Brien-Fleming), calibrated to "
+    "stop with a chance of at most {phi} % at the acceptable rate of {p0} %.",
+    "certain": "Bayesian: stop where the rate lies above {p0} % with a probability of more than {certainty} %; prior "
+    "Beta({a}, {b}).",
+    "calibrated": "Bayesian: stop where the rate is likely enough to lie above {p0} %, calibrated to stop with a chance of at "
+    "most {phi} % at {p0} %; prior Beta({a}, {b}).",
+    "sprt": "Truncated sequential probability ratio test of {p1} % against {p0} %, calibrated to stop with a chance of at "
+    "most {phi} % at {p0} %.",
+    "wald": "Truncated sequential probability ratio test of {p1} % against {p0} % with Wald’s bound for level {phi} % and "
+    "power {power} %.",
+}
+
 
 def section(material: Material) -> Section:
     tables = material.tables
@@ -71,29 +86,22 @@ def label_of(rule: StoppingRule) -> Words:
 
 def how_of(rule: StoppingRule) -> Words:
     """How the boundary of *rule* was made, in one sentence."""
-    p0, phi = percent(100 * rule.p0, 0), percent(100 * rule.phi, 0)
     prior, certainty = stopping.prior_of(rule), stopping.certainty_of(rule)
-    match rule.method:
-        case "sprt" if rule.power is None:
-            return words("Truncated sequential probability ratio test of {p1} % against {p0} %, calibrated to stop with a chance of at most {phi} % at {p0} %.",
-                         p0=p0, phi=phi, p1=percent(100 * (rule.p1 or 0), 0))  # fmt: skip
-        case "sprt":
-            return words("Truncated sequential probability ratio test of {p1} % against {p0} % with Wald’s bound for level {phi} % and power {power} %.",
-                         p0=p0, phi=phi, p1=percent(100 * (rule.p1 or 0), 0), power=percent(100 * (rule.power or 0), 0))  # fmt: skip
-        case "beta_binomial" | "boin":
-            assert prior is not None
-            a, b = (f"{number:.4g}" for number in prior)
-            if certainty is not None:
-                return words("Bayesian: stop where the rate lies above {p0} % with a probability of more than {certainty} %; prior Beta({a}, {b}).",
-                             p0=p0, certainty=percent(100 * certainty, 0), a=a, b=b)  # fmt: skip
-            return words("Bayesian: stop where the rate is likely enough to lie above {p0} %, calibrated to stop with a chance of at most {phi} % at {p0} %; prior Beta({a}, {b}).",
-                         p0=p0, phi=phi, a=a, b=b)  # fmt: skip
-        case "group":
-            return words("Exact binomial boundary at {looks} planned looks, shape {shape} (0 Pocock, 0.5 O’Brien-Fleming), calibrated to stop with a chance of at most {phi} % at the acceptable rate of {p0} %.",
-                         looks=len(stopping.looks_of(rule)), shape=f"{rule.shape or 0:g}", p0=p0, phi=phi)  # fmt: skip
-        case _:
-            return words("Exact binomial boundary of Pocock’s type (Ivanova), calibrated to stop with a chance of at most {phi} % at the acceptable rate of {p0} %.",
-                         p0=p0, phi=phi)  # fmt: skip
+    a, b = (f"{number:.4g}" for number in prior or (0, 0))
+    values = {
+        "p0": percent(100 * rule.p0, 0), "phi": percent(100 * rule.phi, 0), "p1": percent(100 * (rule.p1 or 0), 0),
+        "power": percent(100 * (rule.power or 0), 0), "certainty": percent(100 * (certainty or 0), 0), "a": a, "b": b,
+        "looks": len(stopping.looks_of(rule)), "shape": f"{rule.shape or 0:g}",
+    }  # fmt: skip
+    return words(_HOW[_kind(rule)], **values)
+
+
+def _kind(rule: StoppingRule) -> str:
+    if rule.method == "sprt":
+        return "sprt" if rule.power is None else "wald"
+    if stopping.prior_of(rule) is not None:
+        return "calibrated" if stopping.certainty_of(rule) is None else "certain"
+    return rule.method
 
 
 def columns_of(ranges: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:

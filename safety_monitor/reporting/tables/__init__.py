@@ -11,6 +11,7 @@ from safety_monitor.reporting.tables import (
     adverse_events,
     advice,
     conduct,
+    courses,
     drilldown,
     episodes,
     exposure,
@@ -19,6 +20,7 @@ from safety_monitor.reporting.tables import (
     listings,
     liver,
     monitoring,
+    overtime,
 )
 from safety_monitor.reporting.tables.base import COUNTING, Study, Table
 
@@ -30,6 +32,9 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, incidence, labs, episodes, liver, conduct, monitoring, drilldown, advice)
+    makers = (
+        adverse_events, listings, exposure, incidence, overtime, courses, labs, episodes, liver, conduct, monitoring, drilldown,
+        advice,
+    )  # fmt: skip
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}

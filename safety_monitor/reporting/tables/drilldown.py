@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from safety_monitor.reporting.tables import adverse_events, incidence, monitoring
+from safety_monitor.reporting.tables import adverse_events, incidence, monitoring, overtime
 from safety_monitor.reporting.tables.base import HIGH_GRADE, Study, Table
 
 DRILLDOWN = {
@@ -31,7 +31,7 @@ def drilldown(study: Study) -> Table:
     for name, records in by_term_records(study):
         for keys in ([], ["soc"], ["soc", "pt"]):
             parts += _by_term(name, records, keys)
-    for module in (incidence, monitoring):
+    for module in (incidence, overtime, monitoring):
         parts += module.cells(study)
     frame = pl.concat(parts).sort("table", "row", "column", "USUBJID", "AESEQ", maintain_order=True)
     rule = (

@@ -85,7 +85,9 @@ def stopping(study: Study) -> Table:
 
 def stopping_path(study: Study) -> Table:
     """How every rule's count grew with the subjects treated, as known at the cut-off."""
-    rule_text = words("Subjects with the event among the first treated, the first two treated, and so on, as known at the cut-off.")
+    rule_text = words(
+        "Subjects with the event among the first treated, the first two treated, and so on, as known at the cut-off."
+    )
     rows = []
     for number, rule in enumerate(study.settings.stopping, start=1):
         path = had_event(study, rule)[: _last(rule)]
