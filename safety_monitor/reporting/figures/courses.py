@@ -73,8 +73,9 @@ def toxicity_over_time(periods: pl.DataFrame, period_days: int) -> Figure:
             for row in periods.head(6).iter_rows(named=True)
         )
         alt = t(
-            "Share with an event going on, and of grade 3 or worse, by period of {days} days: {said}.", days=period_days, said=said
-        )
+            "Share with an event going on, and of grade 3 or worse, by period of {days} days: {said}.",
+            days=period_days, said=said,
+        )  # fmt: skip
         return render(figure, alt)
 
 
@@ -87,7 +88,7 @@ def swimmer(courses: pl.DataFrame, drugs: Sequence[str], last_day: int) -> Figur
     lanes = {drug: LANES[number % len(LANES)] for number, drug in enumerate(drugs)}
     offsets = {drug: 0.24 - number * 0.42 / max(len(drugs) - 1, 1) for number, drug in enumerate(drugs)}
     with plt.rc_context(THEME):
-        figure, axes = axes_of(6.6, 0.95 + 0.215 * len(names))
+        figure, axes = axes_of(6.6, 0.9 + 0.165 * len(names))
         for row in courses.iter_rows(named=True):
             y, first, last = place[row["USUBJID"]], (row["from_day"] - 1) / MONTH, row["to_day"] / MONTH
             if row["kind"] == "observed":
@@ -102,12 +103,11 @@ def swimmer(courses: pl.DataFrame, drugs: Sequence[str], last_day: int) -> Figur
         for kind, look in _marks().items():
             rows = courses.filter(kind=kind)
             x = rows["to_day"].to_numpy() / MONTH + (0.012 * last_day / MONTH if kind == "ongoing" else 0)
-            y = [place[name] for name in rows["USUBJID"]]
-            axes.plot(x, y, linestyle="none", clip_on=False, zorder=4, **look)
+            axes.plot(x, [place[name] for name in rows["USUBJID"]], linestyle="none", clip_on=False, zorder=4, **look)
         axes.set_yticks(range(len(names)), [short(name) for name in reversed(names)], fontsize=6.8)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(-0.7, len(names) - 0.3)
-        axes.set_xlim(0, last_day / MONTH * 1.03)
+        axes.set_xlim(-0.008 * last_day / MONTH, last_day / MONTH * 1.03)
         axes.set_xlabel(t("Months from first treatment; subjects on this page (n = {n})", n=len(names)))
         _legend(axes, lanes, courses)
         counts = {kind: courses.filter(kind=kind).height for kind in ("serious", "high_grade", "death", "ongoing")}

@@ -53,8 +53,9 @@ def cumulative_incidence(times: Sequence[int], status: Sequence[int], event_labe
         )  # fmt: skip
         said = "; ".join(_said(curve, months) for months in (3, 6, 12) if last >= months * MONTH)
         alt = t(
-            "Cumulative incidence, death competing: {event}, N = {n}. By month: {said}.", event=event_label, n=len(times), said=said
-        )
+            "Cumulative incidence, death competing: {event}, N = {n}. By month: {said}.",
+            event=event_label, n=len(times), said=said,
+        )  # fmt: skip
         return render(figure, alt)
 
 

@@ -8,6 +8,7 @@ from safety_monitor.reporting import figures
 from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import COUNTING
+from safety_monitor.reporting.tables.incidence import CURVE_RULE
 from safety_monitor.reporting.wording import Words, t, words
 
 #: The tables of each kind (subjects, curve), and what is drawn, in words.
@@ -30,4 +31,7 @@ def _shown(material: Material, data: str, curve: str, label: Words) -> dict[str,
         picture = figures.cumulative_incidence(subjects["time"].to_list(), subjects["status"].to_list(), t(label))
     landmarks = table.frame.filter(table.frame["day"].is_in(COUNTING["incidence"]["at_days"])).to_dicts()
     counts = {state: subjects.filter(subjects["status"] == state).height for state in (1, 2, 0)}
-    return {"label": label, "table": table, "picture": picture and embedded(picture), "landmarks": landmarks, "counts": counts}
+    return {
+        "label": label, "table": table, "picture": picture and embedded(picture), "landmarks": landmarks, "counts": counts,
+        "rule": words(CURVE_RULE, n=subjects.height),
+    }  # fmt: skip

@@ -68,6 +68,7 @@ def _shown(material: Material, rule: StoppingRule, row: dict[str, Any]) -> dict[
         "label": label,
         "how": how_of(rule),
         "status": "reached" if row["first_crossed_at"] is not None else "near" if row["one_away"] else "clear",
+        "next": _next(bounds, row["n_treated"], row["n_events"]),
         "picture": picture and embedded(picture),
         "characteristic": embedded(characteristic),
         "bounds": columns_of(_ranges(bounds, row["n_treated"], row["n_events"])),
@@ -114,6 +115,12 @@ def _certainty(rule: StoppingRule, bounds: pl.DataFrame) -> float | None:
     """The least posterior probability that stops: that of the boundary's own points. None where the rule is not Bayesian."""
     found = [stopping.posterior(rule, at, n) for n, at in bounds.select("n_treated", "stop_at").iter_rows()]
     return min((value for value in found if value is not None), default=None)
+
+
+def _next(bounds: pl.DataFrame, n_treated: int, n_events: int) -> dict[str, int] | None:
+    """The first look from here on that can stop the trial, and how many more events that takes; None where all are past."""
+    ahead = bounds.filter(pl.col("n_treated") >= n_treated)
+    return None if ahead.is_empty() else {"at": ahead["n_treated"][0], "more": max(ahead["stop_at"][0] - n_events, 0)}
 
 
 def _ranges(bounds: pl.DataFrame, n_treated: int, n_events: int) -> list[dict[str, Any]]:
