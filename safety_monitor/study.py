@@ -108,14 +108,34 @@ class StoppingRule(Settings):
 
     ``event`` names what counts (see ``safety_monitor.rules.stopping.EVENTS``); ``p0`` is the rate that is
     still acceptable, ``phi`` the chance of stopping at that rate, ``n_max`` the largest number treated.
+    ``components``: only events related to one of these. The rest belongs to single methods: which, and what is the default,
+    is decided in ``safety_monitor.rules.stopping``.
     """
 
     event: str
+    components: tuple[str, ...] = ()
     numerator: str = "subjects"
     method: str = "pocock"
     p0: float = Field(gt=0, lt=1)
     phi: float = Field(default=0.05, gt=0, lt=1)
     n_max: int = Field(gt=0, le=1000)
+    first_look: int = Field(default=1, ge=1)
+    looks: tuple[int, ...] = ()
+    shape: float | None = Field(default=None, ge=0, le=0.5)
+    prior: tuple[float, float] | None = None
+    certainty: float | None = Field(default=None, gt=0, lt=1)
+    p1: float | None = Field(default=None, gt=0, lt=1)
+    power: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> StoppingRule:
+        if list(self.looks) != sorted({n for n in self.looks if 1 <= n <= self.n_max}):
+            raise ValueError(f"looks must rise and lie between 1 and n_max = {self.n_max}")
+        if (self.looks and self.first_look > 1) or self.first_look > self.n_max:
+            raise ValueError("first_look must not exceed n_max, and does not go with looks")
+        if self.prior is not None and min(self.prior) <= 0:
+            raise ValueError("prior needs two numbers above 0, the a and b of Beta(a, b)")
+        return self
 
 
 class Accrual(Settings):
@@ -232,6 +252,14 @@ class StudySettings(Settings):
             raise ValueError(
                 "components: each name must be its own, and DISEASE and OTHER are taken (they are always weighed)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _stopping_names_components(self) -> StudySettings:
+        known = {component.name for component in self.components}
+        for unknown in (name for rule in self.stopping for name in rule.components if name not in known):
+            hint = f"did you mean {nearest(unknown, known)!r}?" if known else "none is configured"
+            raise ValueError(f"stopping: component {unknown!r} is not one of the study's; {hint}")
         return self
 
     @classmethod

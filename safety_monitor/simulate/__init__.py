@@ -59,7 +59,7 @@ def simulate(
     written = [_write(out / f"{name}.csv", COLUMNS[name], rows) for name, rows in tables.items()]
     settings = out / "study.yaml"
     settings.write_text(
-        yaml.safe_dump(_study(facts), sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
+        yaml.safe_dump(_study(facts, subjects), sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
     )
     return [*written, settings]
 
@@ -72,7 +72,7 @@ def _write(path: Path, columns: tuple[str, ...], rows: list[Row]) -> Path:
     return path
 
 
-def _study(facts: Assumptions) -> dict[str, Any]:
+def _study(facts: Assumptions, subjects: int) -> dict[str, Any]:
     trial, treatment = facts.trial, facts.treatment
     drugs = sorted({site.pd1 for site in facts.site})
     components: tuple[tuple[str, str, list[str], Cause], ...] = (
@@ -97,6 +97,6 @@ def _study(facts: Assumptions) -> dict[str, Any]:
         ],
         "immune_flag": "AEIRFL",
         "jurisdictions": list(trial.jurisdictions),
-        "stopping": [dict(rule) for rule in trial.stopping],
+        "stopping": [rule | {"n_max": max(int(str(rule["n_max"])), subjects)} for rule in trial.stopping],
         "accrual": {"planned": trial.planned},
     }

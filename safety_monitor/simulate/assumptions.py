@@ -43,7 +43,7 @@ class Trial(_Fixed):
     stories_per_treated: int
     stories_until: float
     source: str
-    stopping: tuple[dict[str, str | float | int], ...]
+    stopping: tuple[dict[str, str | int | float | list[str]], ...]
 
 
 class Site(_Fixed):

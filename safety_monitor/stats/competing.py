@@ -36,6 +36,9 @@ class Point:
     one_minus_km: float
 
 
+NOTHING_YET = Point(0, 0, 0, 0, 0.0, None, None, 0.0)
+
+
 def aalen_johansen(times: Sequence[int], status: Sequence[int], level: float = 0.95) -> list[Point]:
     """The incidence at each time that something other than censoring happened.
 
@@ -64,9 +67,14 @@ def aalen_johansen(times: Sequence[int], status: Sequence[int], level: float = 0
     return points
 
 
+def point_at(curve: Sequence[Point], time: int) -> Point:
+    """The curve at *time*: its last point not after it; 0 without an interval before the first."""
+    return max((point for point in curve if point.time <= time), key=lambda point: point.time, default=NOTHING_YET)
+
+
 def incidence_at(curve: Sequence[Point], time: int) -> float:
     """The incidence by *time*: that of the last point not after it, 0 before the first."""
-    return max((point.incidence for point in curve if point.time <= time), default=0.0)
+    return point_at(curve, time).incidence
 
 
 def _variance(steps: Sequence[tuple[float, int, int, int, float]]) -> float:

@@ -1,8 +1,10 @@
 """Monitoring boundaries on the number of subjects with an event, and what they do in the long run.
 
 ``operating_characteristics`` is the exact path recursion over the counts that have not yet crossed.
-Boundaries: Pocock type (Ivanova, Qaqish and Schell, Biometrics 2005), beta-binomial (Geller et al. 2003;
-Thall and Simon 1994), truncated sequential probability ratio test (Goldman, Control Clin Trials 1987).
+Boundaries: Pocock type (Ivanova, Qaqish and Schell, Biometrics 2005), group looks of any shape from Pocock to
+O'Brien-Fleming (R package clinfun, toxbdry), beta-binomial (Geller et al. 2003; Thall and Simon 1994; with a flat
+prior the elimination rule of BOIN, Liu and Yuan 2015), truncated sequential probability ratio test (Goldman,
+Control Clin Trials 1987).
 Each method orders the outcomes (n treated, x with event) by how surprising they are if the acceptable rate
 were true; a boundary stops at the smallest x that is surprising enough, and calibration takes the loosest
 threshold whose overall chance of stopping at the acceptable rate does not exceed ``phi``.
@@ -19,7 +21,7 @@ from math import log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
+from scipy.stats import beta, binom, norm
 
 Matrix = NDArray[np.float64]
 TIE = 1e-9  # relative: outcomes whose surprise differs by rounding only are treated alike
@@ -77,8 +79,21 @@ def operating_characteristics(boundary: Boundary, p: float) -> Operating:
 
 def pocock(n_max: int, p0: float, phi: float, looks: Sequence[int] | None = None) -> Boundary:
     """Stop when P(X >= x | n, p0) is at most one level, the same at every look (every subject by default)."""
+    return group(n_max, p0, phi, looks)
+
+
+def group(n_max: int, p0: float, phi: float, looks: Sequence[int] | None = None, shape: float = 0.0) -> Boundary:
+    """Pocock's boundary for *shape* 0; the more *shape* (0.5: O'Brien-Fleming), the stricter the early looks.
+
+    At look n of N it stops when P(X >= x | n, p0) is at most Φ(Φ⁻¹(a) / (n / N) ** shape), with one a for all looks.
+    """
+    if not 0 <= shape <= 0.5:
+        raise ValueError(f"shape = {shape} must lie between 0 (Pocock) and 0.5 (O'Brien-Fleming)")
     steps = _looks(n_max, looks)
     tails = np.array([binom.sf(np.arange(-1, n_max), look, p0) for look in steps])
+    if shape:  # the a at which each outcome would just stop
+        share = np.array(steps)[:, None] / steps[-1]
+        tails = norm.cdf(norm.ppf(tails) * share**shape)
     return _calibrated(tails, steps, p0, phi)
 
 
@@ -109,8 +124,23 @@ def beta_binomial(
     return _boundary(acceptable, steps, np.nextafter(1 - certainty, 0), tie=0.0)
 
 
+def posterior(n_events: int, n_treated: int, p0: float, prior: tuple[float, float]) -> float:
+    """P(p > p0 | x, n) with the prior Beta(a, b).
+
+    >>> round(posterior(0, 0, 0.5, (1, 1)), 3), round(posterior(3, 3, 0.3, (1, 1)), 4)
+    (0.5, 0.9919)
+    """
+    return float(beta.sf(p0, prior[0] + n_events, prior[1] + n_treated - n_events))
+
+
 def sprt(
-    n_max: int, p0: float, p1: float, *, phi: float | None = None, bound: float | None = None
+    n_max: int,
+    p0: float,
+    p1: float,
+    *,
+    phi: float | None = None,
+    bound: float | None = None,
+    looks: Sequence[int] | None = None,
 ) -> Boundary:
     """Stop when the log likelihood ratio of *p1* against *p0* reaches *bound*, or what *phi* asks for.
 
@@ -118,7 +148,9 @@ def sprt(
     """
     if (phi is None) == (bound is None):
         raise ValueError("sprt needs either phi (calibrate) or bound (fixed), and not both")
-    steps = _looks(n_max, None)
+    if not 0 < p0 < p1 < 1:
+        raise ValueError(f"sprt needs 0 < p0 < p1 < 1, found p0 = {p0} and p1 = {p1}")
+    steps = _looks(n_max, looks)
     counts = np.arange(n_max + 1)
     gain, loss = log(p1 / p0), log((1 - p1) / (1 - p0))
     against = np.array([np.exp(-(counts * gain + (look - counts) * loss)) for look in steps])

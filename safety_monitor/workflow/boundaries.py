@@ -13,7 +13,7 @@ from safety_monitor.config import Config
 from safety_monitor.reporting.tables import Study
 from safety_monitor.reporting.tables.monitoring import had_event
 from safety_monitor.rules.escalation import WHY, AlertDecision, EventState
-from safety_monitor.rules.stopping import boundary, counted_event, standing, wants_attention
+from safety_monitor.rules.stopping import boundary, counted, standing, wants_attention
 from safety_monitor.store import outbox
 from safety_monitor.vocabulary import AlertKind
 from safety_monitor.workflow.studies import freeze_study
@@ -26,13 +26,14 @@ def check_boundaries(engine: Engine, config: Config, study_id: str, at: datetime
         return f"{study_id}: no stopping rule is configured"
     owed, told = [], []
     for rule in study.settings.stopping:
-        limit, says = boundary(rule), counted_event(rule.event).says
+        limit, says = boundary(rule), counted(rule).says
         found = standing(had_event(study, rule), limit)
         told.append(f"{study_id}, {says}: {found.n_events} of {found.n_treated} treated, boundary {found.boundary}")
-        if (rule_id := wants_attention(found, limit)) is None:
+        if (rule_id := wants_attention(found)) is None:
             continue
         where = {"says": says, "n_events": found.n_events, "n_treated": found.n_treated, "boundary": found.boundary}
-        distinct = f"{rule.event} {rule.method} {rule.p0} {rule.phi} {rule.n_max}: {found.n_events}"
+        event = " ".join((rule.event, *rule.components))
+        distinct = f"{event} {rule.method} {rule.p0} {rule.certainty or rule.phi} {rule.n_max}: {found.n_events}"
         decision = AlertDecision(AlertKind.STOPPING, rule_id, WHY[rule_id], distinct=distinct, stopping=where)
         owed.append(Owed(decision, EventState(usubjid="", aeseq=None, term=says, version=0), None))
     if alerts := routing.address(owed, study.settings, config, at):

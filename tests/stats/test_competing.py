@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import exp, log
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety_monitor.stats.competing import aalen_johansen, incidence_at
@@ -64,3 +67,58 @@ def test_all_causes_and_survival_make_one(observed: list[tuple[int, int]]) -> No
     either = aalen_johansen(times, [min(state, 1) for _, state in observed])
     for one, other, both in zip(first, second, either, strict=True):
         assert one.incidence + other.incidence == pytest.approx(both.one_minus_km, abs=1e-9)
+
+
+# -- a second implementation: the incidence as a product of matrices, its variance by the delta method, numerically ------
+Step = tuple[int, int, float, float]  # time, at risk, share with the event, share with the competing one
+
+
+def steps_of(observed: list[tuple[int, int]]) -> list[Step]:
+    found = []
+    for time in sorted({t for t, state in observed if state}):
+        at_risk = sum(t >= time for t, _ in observed)
+        happened = [state for t, state in observed if t == time]
+        found.append((time, at_risk, happened.count(1) / at_risk, happened.count(2) / at_risk))
+    return found
+
+
+def product_of_matrices(shares: list[tuple[float, float]]) -> float:
+    """Probability of state "event": states alive, event, other; the last two are never left."""
+    alive, event = 1.0, 0.0
+    for first, second in shares:
+        alive, event = alive * (1 - first - second), event + alive * first
+    return event
+
+
+def numerical_variance(steps: list[Step], estimate: Callable[[list[tuple[float, float]]], float]) -> float:
+    """Shares at each time are multinomial; derivatives are differences."""
+    shares, total, h = [(a, b) for _, _, a, b in steps], 0.0, 1e-6
+
+    def slope(place: int, which: int) -> float:
+        moved = [[*shares], [*shares]]
+        for way, sign in ((0, 1), (1, -1)):
+            pair = list(shares[place])
+            pair[which] += sign * h
+            moved[way][place] = (pair[0], pair[1])
+        return (estimate(moved[0]) - estimate(moved[1])) / (2 * h)
+
+    for place, (_, at_risk, a, b) in enumerate(steps):
+        first, second = slope(place, 0), slope(place, 1)
+        total += (first**2 * a + second**2 * b - (first * a + second * b) ** 2) / at_risk
+    return total
+
+
+@settings(max_examples=20, deadline=None)
+@given(OBSERVED)
+def test_incidence_and_limits_equal_those_of_the_second_implementation(observed: list[tuple[int, int]]) -> None:
+    curve = aalen_johansen([time for time, _ in observed], [state for _, state in observed])
+    steps = steps_of(observed)
+    assert [(p.time, p.n_at_risk) for p in curve] == [step[:2] for step in steps]
+    for k, point in enumerate(curve, start=1):
+        incidence = product_of_matrices([(a, b) for _, _, a, b in steps[:k]])
+        assert point.incidence == pytest.approx(incidence, abs=1e-12)
+        if point.lower is None or point.upper is None:
+            continue
+        error = numerical_variance(steps[:k], product_of_matrices) ** 0.5
+        power = 1.959963984540054 * error / (incidence * log(incidence))
+        assert (point.lower, point.upper) == pytest.approx((incidence ** exp(-power), incidence ** exp(power)), abs=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb, exp, factorial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +63,31 @@ def test_exact_poisson_interval(count: int, time: float, lower: float, upper: fl
     interval = poisson_rate(count, time).interval
     assert interval is not None
     assert tuple(interval) == pytest.approx((lower, upper), abs=digits)
+
+
+@pytest.mark.parametrize(("count", "total"), [(1, 7), (3, 39), (12, 30), (38, 39)])
+def test_exact_limits_leave_two_and_a_half_percent_on_each_side(count: int, total: int) -> None:
+    """The definition, by summing the binomial: P(X >= count | lower) = P(X <= count | upper) = 0.025."""
+
+    def chance(k: int, p: float) -> float:
+        return comb(total, k) * p**k * (1 - p) ** (total - k)
+
+    limits = clopper_pearson(count, total)
+    assert limits is not None
+    assert sum(chance(k, limits.lower) for k in range(count, total + 1)) == pytest.approx(0.025, abs=1e-10)
+    assert sum(chance(k, limits.upper) for k in range(count + 1)) == pytest.approx(0.025, abs=1e-10)
+
+
+@pytest.mark.parametrize(("count", "time"), [(1, 2.0), (9, 0.7), (60, 31.5)])
+def test_exact_rate_limits_leave_two_and_a_half_percent_on_each_side(count: int, time: float) -> None:
+    limits = poisson_rate(count, time).interval
+    assert limits is not None
+
+    def at_most(k: int, mean: float) -> float:
+        return sum(exp(-mean) * mean**i / factorial(i) for i in range(k + 1))
+
+    assert 1 - at_most(count - 1, limits.lower * time) == pytest.approx(0.025, abs=1e-10)
+    assert at_most(count, limits.upper * time) == pytest.approx(0.025, abs=1e-10)
 
 
 def test_negative_time_is_refused() -> None:

@@ -3,22 +3,17 @@
 One module a subject; ``theme`` holds what all share.
 """
 
-from safety_monitor.reporting.figures.boundaries import stopping_boundary
+from safety_monitor.reporting.figures.boundaries import operating_characteristics, stopping_boundary
 from safety_monitor.reporting.figures.categories import category_bars
 from safety_monitor.reporting.figures.causes import moved_by
+from safety_monitor.reporting.figures.courses import swimmer, toxicity_over_time
+from safety_monitor.reporting.figures.incidence import cumulative_incidence
 from safety_monitor.reporting.figures.liver import edish
 from safety_monitor.reporting.figures.terms import term_dots
 from safety_monitor.reporting.figures.theme import Figure
 from safety_monitor.reporting.figures.trends import Panel, levels_over_time, small_multiples
 
 __all__ = [
-    "Figure",
-    "Panel",
-    "category_bars",
-    "edish",
-    "levels_over_time",
-    "moved_by",
-    "small_multiples",
-    "stopping_boundary",
-    "term_dots",
-]
+    "Figure", "Panel", "category_bars", "cumulative_incidence", "edish", "levels_over_time", "moved_by",
+    "operating_characteristics", "small_multiples", "stopping_boundary", "swimmer", "term_dots", "toxicity_over_time",
+]  # fmt: skip

@@ -16,8 +16,8 @@ from safety_monitor.study import StudySettings
 
 DSMB = (
     "summary", "overview", "common", "terms", "related", "serious_terms", "serious", "deaths", "modified", "special",
-    "complications", "rates", "laboratory", "shifts", "trends", "liver", "liver_function", "measurements", "monitoring",
-    "attribution", "conduct", "definitions", "lab_listing",
+    "complications", "rates", "incidence", "courses", "laboratory", "shifts", "trends", "liver", "liver_function",
+    "measurements", "monitoring", "attribution", "conduct", "definitions", "lab_listing",
 )  # fmt: skip
 
 

@@ -12,9 +12,11 @@ from safety_monitor.reporting.tables import (
     advice,
     complications,
     conduct,
+    courses,
     edish,
     episodes,
     exposure,
+    incidence,
     labs,
     listings,
     liver,
@@ -22,17 +24,18 @@ from safety_monitor.reporting.tables import (
     monitoring,
     overtime,
     special,
+    toxicity,
     worst,
 )
-from safety_monitor.reporting.tables.base import Study, Table
+from safety_monitor.reporting.tables.base import COUNTING, Study, Table
 from safety_monitor.reporting.tables.drilldown import drilldown
 
-__all__ = ["Study", "Table", "all_tables"]
+__all__ = ["COUNTING", "Study", "Table", "all_tables"]
 
 #: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
 MAKERS = (
-    adverse_events, listings, modified, special, complications, exposure, labs, edish, overtime, worst, episodes, liver, conduct,
-    monitoring, advice,
+    adverse_events, listings, modified, special, complications, exposure, incidence, toxicity, courses, labs, edish,
+    overtime, worst, episodes, liver, conduct, monitoring, advice,
 )  # fmt: skip
 
 
