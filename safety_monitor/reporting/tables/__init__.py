@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import (
+    accrual,
     adverse_events,
     advice,
+    baseline,
     conduct,
+    deviations,
+    disposition,
     drilldown,
+    dsur,
     episodes,
     exposure,
     labs,
     listings,
     liver,
     monitoring,
+    sites,
+    treatment,
 )
 from safety_monitor.reporting.tables.base import Study, Table
 
@@ -29,6 +36,9 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown, advice)
+    makers = (
+        accrual, disposition, baseline, treatment, adverse_events, listings, exposure, labs, episodes, liver, sites, deviations,
+        conduct, monitoring, drilldown, advice, dsur,
+    )  # fmt: skip
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from safety_monitor.reporting.tables import adverse_events
+from safety_monitor.reporting.tables import adverse_events, baseline, deviations, disposition, dsur, sites, treatment
 from safety_monitor.reporting.tables.base import HIGH_GRADE, Study, Table
 
 DRILLDOWN = {
     "table": pl.String, "row": pl.String, "column": pl.String, "USUBJID": pl.String, "AESEQ": pl.Int64,
 }  # fmt: skip
 SEPARATOR = " | "
+#: Modules that tell the cells of their own tables.
+TELLERS = (disposition, baseline, treatment, sites, deviations, dsur)
 
 
 def tables(study: Study) -> Iterator[Table]:
@@ -31,6 +33,7 @@ def drilldown(study: Study) -> Table:
     for name, records in by_term_records(study):
         for keys in ([], ["soc"], ["soc", "pt"]):
             parts += _by_term(name, records, keys)
+    parts += [part for teller in TELLERS for part in teller.cells(study)]
     frame = pl.concat(parts).sort("table", "row", "column", "USUBJID", "AESEQ", maintain_order=True)
     rule = (
         "Records behind each number; subjects of a cell are its distinct USUBJID. Rows of term tables are "
