@@ -13,6 +13,7 @@ their sources in ``simulation.toml``; no patient's data are in it. The same argu
 from __future__ import annotations
 
 import csv
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def simulate(
     written = [_write(out / f"{name}.csv", COLUMNS[name], rows) for name, rows in tables.items()]
     settings = out / "study.yaml"
     settings.write_text(
-        yaml.safe_dump(_study(facts), sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
+        yaml.safe_dump(_study(facts, subjects), sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
     )
     return [*written, settings]
 
@@ -72,7 +73,7 @@ def _write(path: Path, columns: tuple[str, ...], rows: list[Row]) -> Path:
     return path
 
 
-def _study(facts: Assumptions) -> dict[str, Any]:
+def _study(facts: Assumptions, subjects: int) -> dict[str, Any]:
     trial, treatment = facts.trial, facts.treatment
     drugs = sorted({site.pd1 for site in facts.site})
     components: tuple[tuple[str, str, list[str], Cause], ...] = (
@@ -98,5 +99,9 @@ def _study(facts: Assumptions) -> dict[str, Any]:
         "immune_flag": "AEIRFL",
         "jurisdictions": list(trial.jurisdictions),
         "stopping": [dict(rule) for rule in trial.stopping],
-        "accrual": {"planned": trial.planned},
+        "accrual": {
+            "planned": max(trial.planned, subjects),
+            "begins": trial.opened_on,
+            "ends": trial.opened_on + timedelta(days=trial.accrual_days),
+        },
     }

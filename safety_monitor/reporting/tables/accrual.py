@@ -80,7 +80,7 @@ def accrual(study: Study) -> Table:
 
 def accrual_sites(study: Study) -> Table:
     """One row per site and one over all: screened, failed, treated, against the plan."""
-    subjects = status(study).with_columns(pl.col("siteid").fill_null(NO_SITE).alias("SITEID"))
+    subjects = study.once(status).with_columns(pl.col("siteid").fill_null(NO_SITE).alias("SITEID"))
     both = pl.concat([subjects, subjects.with_columns(pl.lit(ALL_SITES).alias("SITEID"))])
     end = pl.lit(study.snapshot.cutoff, pl.Date)
     counted = both.group_by("SITEID").agg(

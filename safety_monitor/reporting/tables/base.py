@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import polars as pl
 import polars.selectors as cs
@@ -26,6 +26,7 @@ COUNTING: dict[str, Any] = tomllib.loads(
 HIGH_GRADE: int = COUNTING["high_grade"]["at_least"]
 NOT_CODED = "Not coded"
 Schema = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Study:
         self.snapshot = snapshot
         self.settings = StudySettings.model_validate(snapshot.study)
         self.frames = snapshot.frames
+        self._made: dict[Callable[[Study], Any], Any] = {}
+
+    def once(self, make: Callable[[Study], T]) -> T:
+        """What *make* says of this study, made once however often it is asked for."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast(T, self._made[make])
 
     @cached_property
     def subjects(self) -> pl.DataFrame:

@@ -48,7 +48,7 @@ def baseline(study: Study) -> Table:
     """One row per level, or one with the median of a number, and the missing of each variable."""
     rows: list[tuple[Any, ...]] = []
     nothing = [None] * len(SPREAD)
-    for variable in _variables(study):
+    for variable in study.once(_all_variables):
         if variable.found is None and variable.numbers is None:
             rows.append((variable.block, variable.name, NOT_COLLECTED, None, None, 0, *nothing))
             continue
@@ -69,7 +69,7 @@ def baseline(study: Study) -> Table:
 
 def cells(study: Study) -> Iterator[pl.DataFrame]:
     """The subjects behind each count of ``baseline``."""
-    for variable in _variables(study):
+    for variable in study.once(_all_variables):
         if variable.numbers is not None:
             yield cells_of("baseline", f"{variable.name}{SEPARATOR}{MEDIAN}", "n", variable.numbers)
         if variable.found is not None or variable.numbers is not None:
@@ -85,6 +85,10 @@ def _levels(study: Study, variable: _Variable) -> Iterator[tuple[str, list[str]]
         yield level, [usubjid for usubjid in everybody if found.get(usubjid) == level]
     known = variable.numbers if variable.numbers is not None else found
     yield MISSING, [usubjid for usubjid in everybody if known.get(usubjid) is None]
+
+
+def _all_variables(study: Study) -> list[_Variable]:
+    return list(_variables(study))
 
 
 def _variables(study: Study) -> Iterator[_Variable]:
@@ -110,7 +114,7 @@ def _demography(study: Study) -> Iterator[_Variable]:
 
 
 def _liver(study: Study) -> Iterator[_Variable]:
-    function = liver_function(study)
+    function = study.once(liver_function)
     first = study.treated.select(USUBJID="usubjid", first="first_treatment_on")
     days = function.frame.join(first, on="USUBJID").filter(pl.col("on") <= pl.col("first")).sort("USUBJID", "on")
     low, high = pl.col("class_low"), pl.col("class_high")

@@ -89,7 +89,7 @@ def disposition(study: Study) -> Table:
 
 def disposition_sites(study: Study) -> Table:
     """The same by site: each row adds up, screened = failures + not treated + treated; treated = going on + ended."""
-    subjects = status(study).with_columns(pl.col("siteid").fill_null(NO_SITE).alias("SITEID"))
+    subjects = study.once(status).with_columns(pl.col("siteid").fill_null(NO_SITE).alias("SITEID"))
     both = pl.concat([subjects, subjects.with_columns(pl.lit(ALL_SITES).alias("SITEID"))])
     state, treated = pl.col("state"), pl.col("treated")
     frame = (
@@ -114,7 +114,7 @@ def disposition_sites(study: Study) -> Table:
 
 def overdue(study: Study) -> Table:
     """What of the events should have been entered by now, by item and site."""
-    found = overdue_events(study)
+    found = study.once(overdue_events)
     both = pl.concat([found, found.with_columns(pl.lit(ALL_SITES).alias("SITEID"))])
     sums = both.group_by("item", "SITEID").agg(
         pl.len().cast(pl.Int64).alias("records"), pl.col("usubjid").n_unique().cast(pl.Int64).alias("subjects"),
@@ -159,7 +159,7 @@ def cells(study: Study) -> Iterator[pl.DataFrame]:
     """The subjects and records behind the numbers of these tables."""
     for _, row, reason, who, _ in _flow(study):
         yield cells_of("disposition", f"{row}{SEPARATOR}{reason}" if reason else row, "n", who)
-    yield overdue_events(study).select(
+    yield study.once(overdue_events).select(
         pl.lit("overdue").alias("table"), pl.concat_str("item", "SITEID", separator=SEPARATOR).alias("row"),
         pl.lit("records").alias("column"), pl.col("usubjid").alias("USUBJID"), pl.col("aeseq").alias("AESEQ"),
     )  # fmt: skip
@@ -178,7 +178,7 @@ def _end_records(study: Study) -> pl.DataFrame:
 
 def _flow(study: Study) -> Iterator[tuple[int, str, str | None, list[str], bool]]:
     """level, row, reason, subjects, whether of those treated: the flow from top to bottom."""
-    people = status(study)
+    people = study.once(status)
 
     def by_reason(level: int, row: str, chosen: pl.DataFrame, treated: bool) -> Iterator[tuple[int, str, str | None, list[str], bool]]:
         yield level, row, None, chosen["usubjid"].to_list(), treated

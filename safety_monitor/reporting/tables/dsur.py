@@ -56,7 +56,7 @@ def exposure_age_sex(study: Study) -> Table:
 
 def dropouts(study: Study) -> Table:
     """Everybody treated whose treatment ended or who died, with reason and cause."""
-    people = status(study).filter("treated", (pl.col("state") == "ended") | pl.col("dthfl").fill_null(False))
+    people = study.once(status).filter("treated", (pl.col("state") == "ended") | pl.col("dthfl").fill_null(False))
     first = pl.col("first_treatment_on")
     frame = people.join(_causes(study), on="usubjid", how="left", maintain_order="left").select(
         USUBJID="usubjid", SITEID="siteid", age="age", sex="sex", first_on=first, last_on="last_treatment_on", reason="reason",

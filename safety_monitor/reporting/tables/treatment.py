@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby, starmap
 from typing import Any
 
 import polars as pl
@@ -51,7 +52,7 @@ SESSIONS, SITE, MODALITY, PERSON_YEARS = "Sessions", "Site", "Modality", "Person
 
 def tables(study: Study) -> Iterator[Table]:
     yield exposure_components(study)
-    yield exposure_subjects(study)
+    yield study.once(exposure_subjects)
 
 
 def doses(study: Study) -> pl.DataFrame | None:
@@ -79,9 +80,10 @@ def exposure_subjects(study: Study) -> Table:
         return Table.absent(name, title, SUBJECTS, rule, NO_EXPOSURE)
     courses = _Courses(study)
     components = {component.name: component for component in study.settings.components}
+    records = starmap(Given, given.select(Given.__slots__).iter_rows())
     rows = [
-        courses.row(str(usubjid), components[str(component)], [Given(**each) for each in part.select(Given.__slots__).iter_rows(named=True)])
-        for (usubjid, component), part in given.group_by("usubjid", "component", maintain_order=True)
+        courses.row(usubjid, components[component], list(part))
+        for (usubjid, component), part in groupby(records, lambda each: (each.usubjid, each.component or ""))
         if component in components
     ]
     frame = pl.DataFrame(rows, schema=SUBJECTS) if rows else pl.DataFrame(schema=SUBJECTS)
@@ -92,7 +94,7 @@ class _Courses:
     """What the rows of all subjects are made with."""
 
     def __init__(self, study: Study) -> None:
-        people = status(study).join(observed(study).select("usubjid", "end"), on="usubjid", how="left")
+        people = study.once(status).join(observed(study).select("usubjid", "end"), on="usubjid", how="left")
         self.people = {row["usubjid"]: row for row in people.iter_rows(named=True)}
         self.weights = baseline_weights(study)
         self.cutoff = study.snapshot.cutoff
@@ -234,7 +236,7 @@ def _by_frequency(frame: pl.DataFrame, column: str) -> list[str]:
 def exposure_components(study: Study) -> Table:
     """Per component: subjects, time, dose, intensity, holds, reductions, what became of it; of procedures sessions and where."""
     name, title = "exposure_components", "Exposure by component"
-    each = exposure_subjects(study)
+    each = study.once(exposure_subjects)
     rule = words(
         "% of N = {n} treated; median, quartiles and ends over the subjects given the component whose value is known. A total is a "
         "sum over subjects. Sites and modalities: a subject counts once in each. Ended before the treatment as a whole: the last dose "
@@ -267,7 +269,7 @@ def _one(values: pl.Series) -> str | None:
 
 def cells(study: Study) -> Iterator[pl.DataFrame]:
     """The subjects behind each count of ``exposure_components``."""
-    each = exposure_subjects(study)
+    each = study.once(exposure_subjects)
     if each.not_collected:
         return
     for count in _counts(study, each.frame):
