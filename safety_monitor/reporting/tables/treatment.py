@@ -6,7 +6,8 @@ numbers of each subject are in ``exposure_subjects``; the sums of ``exposure_com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby, starmap
@@ -39,6 +40,7 @@ COMPONENTS = {
     "component": pl.String, "row": pl.String, "value": pl.String, "n": pl.Int64, "pct": pl.Float64, "total": pl.Float64,
     **SPREAD,
 }  # fmt: skip
+DOSE_LEVELS = {"component": pl.String, "week": pl.Int64, "dose": pl.String, "n": pl.Int64}
 NO_EXPOSURE = "exposure (EX, PR) was not imported"
 WEIGHT, FIRST_DOSE = "body weight", "first dose"
 GIVEN, GOING_ON, ENDED, ENDED_ALONE = "Subjects given", "Going on", "Ended", "Ended before the treatment as a whole"
@@ -53,6 +55,7 @@ SESSIONS, SITE, MODALITY, PERSON_YEARS = "Sessions", "Site", "Modality", "Person
 def tables(study: Study) -> Iterator[Table]:
     yield exposure_components(study)
     yield study.once(exposure_subjects)
+    yield dose_levels(study)
 
 
 def doses(study: Study) -> pl.DataFrame | None:
@@ -260,6 +263,51 @@ def exposure_components(study: Study) -> Table:
             rows.append((component.name, row, unit, None, None, total, *spread(own[column])))
         rows.append((component.name, PERSON_YEARS, None, None, None, own["person_years"].sum(), *spread(own["person_years"])))
     return Table(name, title, rows_to_frame(rows, COMPONENTS), rule)
+
+
+def dose_levels(study: Study) -> Table:
+    """Subjects by what they take at the end of each week since their first dose of a drug that is taken daily."""
+    name, title = "dose_levels", "Doses over time"
+    rule = words(
+        "Daily drugs with more than one dose; every {step} weeks since the first dose of the subject: the dose taken that day, held, or "
+        "ended; subjects not yet followed so long are left out.",
+        step=_STEP,
+    )
+    given, each = doses(study), study.once(exposure_subjects)
+    if given is None:
+        return Table.absent(name, title, DOSE_LEVELS, rule, NO_EXPOSURE)
+    rows: list[tuple[str, int, str, int]] = []
+    for component in study.settings.components:
+        own = given.filter(component=component.name)
+        records = list(starmap(Given, own.select(Given.__slots__).iter_rows()))
+        several = own["dose"].drop_nulls().n_unique() > 1
+        if component.kind is ComponentKind.PROCEDURE or not several or interval_of(component, records) > 1:
+            continue
+        rows += _levels_of(component.name, records, each.frame.filter(component=component.name), study.snapshot.cutoff)
+    return Table(name, title, rows_to_frame(rows, DOSE_LEVELS), rule)
+
+
+_STEP = 4
+HELD_NOW, ENDED_NOW = "held", "ended"
+
+
+def _levels_of(component: str, records: Sequence[Given], each: pl.DataFrame, cutoff: date | None) -> Iterator[tuple[str, int, str, int]]:
+    people = {row["USUBJID"]: row for row in each.iter_rows(named=True)}
+    counts: Counter[tuple[int, str]] = Counter()
+    for usubjid, part in groupby(records, lambda record: record.usubjid):
+        own, person = list(part), people[usubjid]
+        until = cutoff or person["last_on"]
+        for week in range(0, (until - person["first_on"]).days // 7 + 1, _STEP):
+            counts[week, _taken_on(person["first_on"] + timedelta(days=7 * week), own, person)] += 1
+    for (week, dose), n in sorted(counts.items()):
+        yield component, week, dose, n
+
+
+def _taken_on(day: date, given: Sequence[Given], person: Mapping[str, Any]) -> str:
+    for record in given:
+        if record.start_on and record.start_on <= day <= (record.end_on or record.start_on):
+            return f"{record.dose:g} {record.unit or ''}".strip() if record.dose is not None else NOT_STATED
+    return ENDED_NOW if day > person["last_on"] and person["state"] != "going on" else HELD_NOW
 
 
 def _one(values: pl.Series) -> str | None:
