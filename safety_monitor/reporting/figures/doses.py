@@ -32,7 +32,9 @@ def dose_levels(component: str, weeks: Sequence[int], levels: Mapping[str, Seque
         axes.set_xlabel(t("Weeks since the first dose of {component}", component=component))
         axes.set_ylabel(t("Subjects followed so long (n)"))
         axes.legend(loc="upper right", frameon=False, fontsize=7.5, ncols=1, handlelength=1.6)
-        axes.set_xlim(-0.8, (weeks[-1] if weeks else 1) + 1.5)
+        axes.set_ylim(0, max(bottom, default=1) * 1.06)
+        step = weeks[1] - weeks[0] if len(weeks) > 1 else 1
+        axes.set_xlim(-0.6 * step, (weeks[-1] if weeks else 1) + 0.6 * step)
         parts = [f"{name}: {counts[0]}" for name, counts, _ in known if counts]
         alt = t("Doses of {component} by week since the first dose; in the first week {doses}.", component=component, doses=", ".join(parts))
         return render(figure, alt)

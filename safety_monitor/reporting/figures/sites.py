@@ -17,6 +17,9 @@ Panel = tuple[str, float | None, Sequence[tuple[str, float, float, bool]]]
 _LEVELS = ((0.95, DASHED, "95 %"), (0.998, "-", "99.8 %"))
 
 
+_BESIDE = ((5, 4), (-13, -9), (5, -9), (-13, 4))
+
+
 def site_funnel(panels: Sequence[Panel]) -> Figure:
     """Events per person-year against person-years, one panel a kind of event, with exact Poisson limits of the pooled rate."""
     with plt.rc_context(THEME):
@@ -55,6 +58,6 @@ def _panel(axes: Axes, pooled: float | None, sites: Sequence[tuple[str, float, f
         colour = VERMILION if outside else BLUE
         axes.plot([time], [rate], marker="D" if outside else "o", markersize=5, color=colour,
                   markerfacecolor=colour if outside else "none")  # fmt: skip
-        axes.annotate(name, (time, rate), xytext=(5, 4 if number % 2 else -9), textcoords="offset points", fontsize=7, color=colour)
+        axes.annotate(name, (time, rate), xytext=_BESIDE[number % 4], textcoords="offset points", fontsize=7, color=colour)
     axes.set_xlim(0, longest)
     axes.set_ylim(0, top * 1.12)

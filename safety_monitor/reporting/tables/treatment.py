@@ -49,7 +49,7 @@ _MEASURES = {
     "days": "Duration (days)", "given": "Doses given", "cumulative": "Cumulative dose", "per_day": "Mean daily dose",
     "intensity_pct": "Relative dose intensity (%)",
 }  # fmt: skip
-SESSIONS, SITE, MODALITY, PERSON_YEARS = "Sessions", "Site", "Modality", "Person-years"
+SESSIONS, SITE, MODALITY, PERSON_YEARS = "Sessions", "Location", "Modality", "Person-years"
 
 
 def tables(study: Study) -> Iterator[Table]:
@@ -242,7 +242,7 @@ def exposure_components(study: Study) -> Table:
     each = study.once(exposure_subjects)
     rule = words(
         "% of N = {n} treated; median, quartiles and ends over the subjects given the component whose value is known. A total is a "
-        "sum over subjects. Sites and modalities: a subject counts once in each. Ended before the treatment as a whole: the last dose "
+        "sum over subjects. Locations and modalities: a subject counts once in each. Ended before the treatment as a whole: the last dose "
         "is more than {days} days before the end of treatment or the cut-off. Going on: no end of treatment is on record.",
         n=study.n, days=CONDUCT["going_on"]["within_days"],
     )  # fmt: skip
