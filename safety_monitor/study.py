@@ -139,8 +139,18 @@ class StoppingRule(Settings):
 
 
 class Accrual(Settings):
+    """How many subjects are planned, in all and by site, and the days between which they are expected to be treated."""
+
     planned: int | None = Field(default=None, gt=0)
     sites: dict[str, int] = Field(default_factory=dict)
+    begins: date | None = None
+    ends: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Accrual:
+        if (self.begins is None) != (self.ends is None) or (self.begins and self.ends and self.begins >= self.ends):
+            raise ValueError("accrual: begins and ends are given together, and begins is the earlier day")
+        return self
 
 
 class EpisodeRules(Settings):

@@ -46,9 +46,9 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pause:
+class Pause:
     """A component not given, or given at a lower dose, after ``last_on``; ``due_on``: the dose that did not come,
-    ``next_on``: the restart.
+    ``next_on``: the restart; ``resumed_lower``: the restart was at a lower dose.
     """
 
     last_on: date
@@ -56,6 +56,7 @@ class _Pause:
     next_on: date | None
     words: str
     reduced: bool = False
+    resumed_lower: bool = False
 
 
 def course_of(event: AdverseEvent, record: SubjectRecord) -> Course | None:
@@ -102,7 +103,7 @@ def challenges(
         again = _after_sessions(event, course, given, rule, record)
         return {"rechallenge": again} if again else {}
     found = {}
-    pauses = _pauses(given, rule, record)
+    pauses = pauses_of(given, rule.interval_days, record.known_until)
     after = next((pause for pause in pauses if pause.due_on >= course.onset and course.goes_on(pause.last_on)), None)
     if after is not None and rule.recovers_within_days is not None:
         read = _dechallenge(course, after, rule, record)
@@ -130,7 +131,7 @@ def steroid_response(course: Course, record: SubjectRecord) -> Answer | None:
     return None
 
 
-def _dechallenge(course: Course, pause: _Pause, rule: Rule, record: SubjectRecord) -> tuple[Challenge, str] | None:
+def _dechallenge(course: Course, pause: Pause, rule: Rule, record: SubjectRecord) -> tuple[Challenge, str] | None:
     assert rule.recovers_within_days is not None
     better = course.better_on(max(pause.last_on, course.onset))
     until = better[0] if better else date.max
@@ -149,7 +150,7 @@ def _dechallenge(course: Course, pause: _Pause, rule: Rule, record: SubjectRecor
 
 
 def _rechallenge(
-    event: AdverseEvent, course: Course, pauses: Sequence[_Pause], given: Sequence[Given], rule: Rule, record: SubjectRecord
+    event: AdverseEvent, course: Course, pauses: Sequence[Pause], given: Sequence[Given], rule: Rule, record: SubjectRecord
 ) -> tuple[Challenge, str] | None:
     """The same event after a restart: looked for after this event, and before it where this one is the recurrence."""
     assert rule.recurs_within_days is not None
@@ -194,23 +195,29 @@ def _after_sessions(
     return None
 
 
-def _pauses(given: Sequence[Given], rule: Rule, record: SubjectRecord) -> list[_Pause]:
-    """Every time the component was held, stopped or reduced, in order."""
-    found: list[_Pause] = []
-    interval = timedelta(days=rule.interval_days)
-    due = interval * _LATE if rule.interval_days > 1 else interval
+def pauses_of(given: Sequence[Given], interval_days: int, known_until: date | None) -> list[Pause]:
+    """Every time a component was held, stopped or reduced, in order.
+
+    *given*: its doses with a start, above zero, in order of their start; *interval_days*: the usual days between two doses.
+    """
+    found: list[Pause] = []
+    interval = timedelta(days=interval_days)
+    due = interval * _LATE if interval_days > 1 else interval
     last: date | None = None
     for number, each in enumerate(given):
         assert each.start_on is not None
+        before = given[number - 1].dose if number else None
+        lower = each.dose is not None and bool(before) and each.dose < (before or 0)
         if last is not None and each.start_on - last > due:
-            found.append(_Pause(last, last + interval, each.start_on, f"held after {last.isoformat()}"))
-        elif last is not None and each.dose is not None and (before := given[number - 1].dose) and each.dose < before:
+            words = f"held after {last.isoformat()}"
+            found.append(Pause(last, last + interval, each.start_on, words, resumed_lower=lower))
+        elif last is not None and lower:
             words = f"reduced from {before:g} to {each.dose:g} {each.unit or ''} on {each.start_on.isoformat()}"
-            found.append(_Pause(each.start_on - interval, each.start_on, None, " ".join(words.split()), reduced=True))
+            found.append(Pause(each.start_on - interval, each.start_on, None, " ".join(words.split()), reduced=True))
         last = max(last or date.min, each.end_on or each.start_on)
     stated = bool(given) and given[-1].end_is_stated
-    if last is not None and stated and record.known_until and record.known_until - last > due:
-        found.append(_Pause(last, last + interval, None, f"stopped after {last.isoformat()}"))
+    if last is not None and stated and known_until and known_until - last > due:
+        found.append(Pause(last, last + interval, None, f"stopped after {last.isoformat()}"))
     return found
 
 

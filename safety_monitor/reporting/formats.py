@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from safety_monitor.reporting.codelists import said
 from safety_monitor.reporting.wording import catalogue, language, t
 
 #: What stands where a value is not known. Never 0, never empty: a board must see that it is missing.
@@ -93,5 +94,5 @@ def yes_no(value: bool | None) -> str:
 FILTERS = {
     "count": count, "percent": percent, "n_percent": n_percent, "interval": interval, "number": number,
     "day": day, "text": text, "yes_no": yes_no,
-    "coded": coded,
+    "coded": coded, "said": said,
 }  # fmt: skip

@@ -13,6 +13,7 @@ their sources in ``simulation.toml``; no patient's data are in it. The same argu
 from __future__ import annotations
 
 import csv
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,5 +99,9 @@ def _study(facts: Assumptions, subjects: int) -> dict[str, Any]:
         "immune_flag": "AEIRFL",
         "jurisdictions": list(trial.jurisdictions),
         "stopping": [rule | {"n_max": max(int(str(rule["n_max"])), subjects)} for rule in trial.stopping],
-        "accrual": {"planned": trial.planned},
+        "accrual": {
+            "planned": max(trial.planned, subjects),
+            "begins": trial.opened_on,
+            "ends": trial.opened_on + timedelta(days=trial.accrual_days),
+        },
     }

@@ -68,7 +68,28 @@ class Population(_Fixed):
     conditions_since_years: Span
     antiviral: tuple[str, ...]
     antihypertensive: str
+    bclc: dict[str, float]
+    ecog: dict[str, float]
+    earlier_tace: float
     source: str
+
+
+class Deviation(_Fixed):
+    """A kind of deviation from the protocol, and the share of treated subjects who have one."""
+
+    says: str
+    kind: str
+    category: str
+    share: float
+
+
+class Criterion(_Fixed):
+    """An eligibility criterion that screening failures do not meet."""
+
+    code: str
+    says: str
+    category: str
+    weight: float
 
 
 class Treatment(_Fixed):
@@ -257,6 +278,8 @@ class Assumptions(_Fixed):
     kinetics: Kinetics
     worst: dict[str, tuple[Worst, ...]]
     faults: Faults
+    deviation: tuple[Deviation, ...]
+    criterion: tuple[Criterion, ...]
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

@@ -28,8 +28,11 @@ def tabulate(courses: Sequence[Course], facts: Assumptions, seed: int) -> Tables
             ("pr", _pr(course, facts)),
             ("cm", _cm(course, facts, chance)),
             ("rs", _rs(course, facts)),
-            ("mh", _mh(course)),
+            ("mh", _mh(course, facts, Chance(seed, course.person.number + 1, 2))),
             ("ds", _ds(course)),
+            ("sc", _sc(course, facts, Chance(seed, course.person.number + 1, 3))),
+            ("dv", _dv(course, facts, Chance(seed, course.person.number + 1, 4))),
+            ("ie", _ie(course, facts, Chance(seed, course.person.number + 1, 5))),
         ):
             tables[name] += _keyed(name, facts.trial.id, course, rows)
         _findings(course, facts, chance, tables)
@@ -162,7 +165,7 @@ def _rs(course: Course, facts: Assumptions) -> Iterator[Row]:
         }
 
 
-def _mh(course: Course) -> Iterator[Row]:
+def _mh(course: Course, facts: Assumptions, chance: Chance) -> Iterator[Row]:
     for term, year in course.person.conditions.items():
         cancer = term == "HEPATOCELLULAR CARCINOMA"
         yield {
@@ -171,6 +174,43 @@ def _mh(course: Course) -> Iterator[Row]:
             "MHENRF": "ONGOING",
             "MHSTDTC": str(year),
         }
+    if chance.happens(facts.population.earlier_tace):
+        year = course.person.conditions["HEPATOCELLULAR CARCINOMA"]
+        yield {"MHTERM": "TRANSARTERIAL CHEMOEMBOLISATION (TACE)", "MHCAT": "PRIOR TREATMENT", "MHENRF": "BEFORE", "MHSTDTC": str(year)}
+
+
+def _sc(course: Course, facts: Assumptions, chance: Chance) -> Iterator[Row]:
+    """BCLC stage and performance status, as they are at screening."""
+    who = facts.population
+    for code, name, value in (
+        ("BCLC", "Barcelona Clinic Liver Cancer Stage", chance.weighted(who.bclc)),
+        ("ECOG", "ECOG Performance Status", chance.weighted(who.ecog)),
+    ):
+        yield {"SCTESTCD": code, "SCTEST": name, "SCORRES": value, "SCSTRESC": value, "SCDTC": iso(course.person.screened_on)}
+
+
+def _dv(course: Course, facts: Assumptions, chance: Chance) -> Iterator[Row]:
+    """Deviations of treated subjects, some time between first treatment and last contact."""
+    first, until = course.first_treatment_on, course.last_contact_on
+    if first is None or until is None:
+        return
+    for deviation in facts.deviation:
+        if chance.happens(deviation.share):
+            on = first + days(chance.between((0, max((until - first).days, 0))))
+            yield {"DVTERM": deviation.says, "DVDECOD": deviation.kind, "DVCAT": deviation.category, "DVSTDTC": iso(on)}
+
+
+def _ie(course: Course, facts: Assumptions, chance: Chance) -> Iterator[Row]:
+    """The criterion that a screening failure did not meet; IE holds exceptions only (SDTM-IG 3.4)."""
+    if course.person.status != "SCREEN FAILURE":
+        return
+    unmet = chance.weighted({criterion.code: criterion.weight for criterion in facts.criterion})
+    criterion = next(each for each in facts.criterion if each.code == unmet)
+    result = "N" if criterion.category == "INCLUSION" else "Y"
+    yield {
+        "IETESTCD": criterion.code, "IETEST": criterion.says, "IECAT": criterion.category, "IEORRES": result,
+        "IESTRESC": result, "IEDTC": iso(course.person.screened_on),
+    }  # fmt: skip
 
 
 def _ds(course: Course) -> Iterator[Row]:

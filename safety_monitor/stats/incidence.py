@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import NamedTuple
 
-from scipy.stats import beta, chi2, norm
+from scipy.stats import beta, chi2, norm, poisson
 
 DAYS_PER_YEAR = 365.25  # the Julian year, which person-years are reported in
 
@@ -71,6 +71,24 @@ def poisson_rate(count: int, time: float, level: float = 0.95) -> Rate:
     lower = 0.0 if count == 0 else float(chi2.ppf(tail, 2 * count)) / 2
     upper = float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
     return Rate(count, time, count / time, Interval(lower / time, upper / time))
+
+
+def funnel_limits(rate: float, time: float, level: float = 0.95) -> Interval | None:
+    """Control limits of the rate of one unit observed for *time* if its true rate is *rate*; None where nothing is observed.
+
+    Exact Poisson quantiles, interpolated between the two counts that the tail lies between (Spiegelhalter, Stat Med 2005;24:
+    1185, appendix A.1.1), so that the limits do not jump with *time*.
+    """
+    if rate <= 0 or time <= 0:
+        return None
+    tail = (1 - level) / 2
+    return Interval(_quantile(tail, rate * time) / time, _quantile(1 - tail, rate * time) / time)
+
+
+def _quantile(p: float, expected: float) -> float:
+    count = int(poisson.ppf(p, expected))
+    reached, below = float(poisson.cdf(count, expected)), float(poisson.cdf(count - 1, expected))
+    return max(0.0, count - (reached - p) / (reached - below))
 
 
 def person_years(days: Iterable[int]) -> float:

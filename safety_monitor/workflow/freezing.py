@@ -4,8 +4,8 @@ Collected records later than the cut-off are left out: events by (imputed) onset
 date, deaths by date; an exposure that runs on is cut at the cut-off. Frames and their columns:
 
 subjects, events, exposures, dispositions, labs (one row per result and CTCAE term), episodes (of results), queries (open at
-the cut-off), criteria (what the grades of the serious events mean), and the domains ``vs eg cm rs mh`` as reported. A domain
-that was never imported has no frame: "not collected".
+the cut-off), criteria (what the grades of the serious events mean), and the domains of ``AS_REPORTED``, in lower case, as
+reported. A domain that was never imported has no frame: "not collected".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from safety_monitor.workflow.laboratory import MEASURED, graded_results, results
 from safety_monitor.workflow.reconciling import carried, last_dispositions
 
 #: Domains carried into the snapshot as reported, when they were imported.
-AS_REPORTED = ("VS", "EG", "CM", "RS", "MH")
+AS_REPORTED = ("VS", "EG", "CM", "RS", "MH", "SC", "SUPPDM", "DV", "IE", "SAE_RECEIPT")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Collected:
     """All that is known of one study. ``domains``: frames of text by SDTM domain, as imported.
 
     ``wording``: NCI's text by MedDRA code, where it was loaded. ``decided``: the stored episodes, for what people decided about
-    them; ``closed``: key and text of the questions that a person closed.
+    them; ``closed``: key and text of the questions that a person closed; ``asked_on``: the day of each question by its key.
     """
 
     settings: StudySettings
@@ -60,6 +60,7 @@ class Collected:
     wording: Mapping[int, official.Wording] = field(default_factory=dict)
     decided: Sequence[Episode] = ()
     closed: frozenset[tuple[str, str]] = frozenset()
+    asked_on: Mapping[str, date] = field(default_factory=dict)
 
 
 def freeze(collected: Collected, cutoff: date | None, versions: Mapping[str, str]) -> Snapshot:
@@ -180,13 +181,13 @@ def _exposures(exposures: Sequence[Exposure], cutoff: date | None) -> pl.DataFra
     return _frame(rows, {
         "usubjid": pl.String, "domain": pl.String, "seq": pl.Int64, "treatment": pl.String, "component": pl.String,
         "dose": pl.Float64, "unit": pl.String, "frequency": pl.String, "location": pl.String,
-        "start_on": pl.Date, "end_on": pl.Date,
+        "start_on": pl.Date, "end_on": pl.Date, "end_is_stated": pl.Boolean,
     }).sort("usubjid", "domain", "seq")  # fmt: skip
 
 
 _QUERY = {
     "usubjid": pl.String, "siteid": pl.String, "aeseq": pl.Int64, "about": pl.String, "check_id": pl.String, "owner": pl.String,
-    "text": pl.String,
+    "text": pl.String, "opened_on": pl.Date,
 }  # fmt: skip
 _EPISODE = {
     "usubjid": pl.String, "siteid": pl.String, "treated": pl.Boolean, "term": pl.String, "baseline_grade": pl.Int64,
@@ -221,7 +222,7 @@ def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataF
         found, reports, graded, subjects, assessed, settings, asked=asked, ablations=ablations
     )
     queries = [query for query in (*asked, *done.queries) if (query_key(query), query.text) not in collected.closed]
-    rows = [_query_row(query) for query in queries]
+    rows = [_query_row(query, collected.asked_on) for query in queries]
     frames = {"queries": _frame(rows, _QUERY).sort("usubjid", "aeseq", "siteid", "about", maintain_order=True, nulls_last=True)}
     if any(name in domains for name in MEASURED):
         told = [
@@ -237,9 +238,10 @@ def _reconciled(collected: Collected, cutoff: date | None) -> dict[str, pl.DataF
     return frames
 
 
-def _query_row(query: Query) -> dict[str, Any]:
+def _query_row(query: Query, asked_on: Mapping[str, date]) -> dict[str, Any]:
     number = query.about.removeprefix("AE ").partition(" ")[0]
-    return {**query.model_dump(), "aeseq": int(number) if query.about.startswith("AE ") and number.isdigit() else None}
+    aeseq = int(number) if query.about.startswith("AE ") and number.isdigit() else None
+    return {**query.model_dump(), "aeseq": aeseq, "opened_on": asked_on.get(query_key(query))}
 
 
 def _cut(subject: Subject, cutoff: date | None) -> Subject:
@@ -300,7 +302,8 @@ def _labs(lb: pl.DataFrame, subjects: pl.DataFrame, settings: StudySettings, cut
 
 
 def _as_reported(frame: pl.DataFrame, domain: str, cutoff: date | None) -> pl.DataFrame:
-    start = next((name for name in (f"{domain}DTC", f"{domain}STDTC") if name in frame.columns), None)
+    dates = (f"{domain}DTC", f"{domain}STDTC", "SPONSOR_AWARE_AT")
+    start = next((name for name in dates if name in frame.columns), None)
     if start is not None:
         frame = _until(frame.with_columns(_on=_days(start)), "_on", cutoff).drop("_on")
     return frame.select(sorted(frame.columns)).sort("USUBJID", maintain_order=True)

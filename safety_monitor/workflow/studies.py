@@ -54,14 +54,13 @@ def collected(session: Session, study_id: str) -> Collected:
     wanted = imported & {*MEASURED, "DS", *AS_REPORTED}
     domains = {domain: sources.domain_frame(session, study_id, domain) for domain in sorted(wanted)}
     decided = [each.episode for each in episode_store.stored_episodes(session, study_id) if not each.is_withdrawn]
-    closed = frozenset(
-        (query_store.query_key(each.query), each.query.text)
-        for each in query_store.stored_queries(session, study_id)
-        if each.is_closed_by_a_person
-    )
+    asked = query_store.stored_queries(session, study_id)
+    closed = frozenset((query_store.query_key(each.query), each.query.text) for each in asked if each.is_closed_by_a_person)
+    asked_on = {query_store.query_key(each.query): each.since.astimezone(settings.zone).date() for each in asked}
     return Collected(
-        settings, event_store.subjects(session, study_id), events, exposures, domains, decided=decided, closed=closed
-    )
+        settings, event_store.subjects(session, study_id), events, exposures, domains, decided=decided, closed=closed,
+        asked_on=asked_on,
+    )  # fmt: skip
 
 
 def freeze_study(

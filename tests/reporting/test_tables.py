@@ -396,6 +396,14 @@ def test_what_was_not_collected_says_so() -> None:
     tables = all_tables(study([]))
     absent = {name: table.not_collected for name, table in tables.items() if table.not_collected}
     assert absent == {
+        "exposure_components": "exposure (EX, PR) was not imported",
+        "exposure_subjects": "exposure (EX, PR) was not imported",
+        "dose_levels": "exposure (EX, PR) was not imported",
+        "query_ages": "questions are not in this snapshot",
+        "query_checks": "questions are not in this snapshot",
+        "deviations": "protocol deviations (DV) were not imported",
+        "deviation_listing": "protocol deviations (DV) were not imported",
+        "eligibility": "eligibility criteria (IE) were not imported",
         "related_pd1_soc_pt_worst_grade": "no opinion on pd1 was reported",
         "lab_worst_grade": "laboratory data (LB) were not imported",
         "lab_shift": "laboratory data (LB) were not imported",
@@ -520,7 +528,7 @@ def test_stopping_rule_that_is_crossed() -> None:
 
 def test_accrual_by_month_and_site() -> None:
     frame = all_tables(study([], subjects=3, accrual={"planned": 60, "sites": {"01": 20}}))["accrual"].frame
-    assert frame.rows() == [("2025-03", "01", None, 3, 3, 20), ("2025-03", "ALL", None, 3, 3, 60)]
+    assert frame.rows() == [("2025-03", "01", None, 3, 3, 20, None), ("2025-03", "ALL", None, 3, 3, 60, None)]
 
 
 def test_csv_writes_booleans_as_words_and_unknown_as_nothing() -> None:

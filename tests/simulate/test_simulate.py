@@ -21,7 +21,7 @@ from safety_monitor.vocabulary import ActionTaken, Outcome
 Rows = list[dict[str, str]]
 Trial = dict[str, Rows]
 
-DOMAINS = ["dm", "ae", "suppae", "ex", "pr", "lb", "vs", "eg", "cm", "rs", "mh", "ds"]
+DOMAINS = ["dm", "ae", "suppae", "ex", "pr", "lb", "vs", "eg", "cm", "rs", "mh", "ds", "sc", "dv", "ie"]
 CAUSES = {"ABLATION", "LENVATINIB", "PD1", "DISEASE", "OTHER"}
 
 

@@ -15,9 +15,10 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "overview", "common", "terms", "related", "serious_terms", "serious", "deaths", "modified", "special",
-    "complications", "rates", "incidence", "courses", "laboratory", "shifts", "trends", "liver", "liver_function",
-    "measurements", "monitoring", "attribution", "conduct", "definitions", "lab_listing",
+    "summary", "accrual", "disposition", "baseline", "treatment", "overview", "common", "terms", "related", "serious_terms",
+    "serious", "deaths", "modified", "special", "complications", "rates", "incidence", "courses", "laboratory", "shifts",
+    "trends", "liver", "liver_function", "measurements", "monitoring", "attribution", "conduct", "deviations", "definitions",
+    "dsur", "lab_listing",
 )  # fmt: skip
 
 

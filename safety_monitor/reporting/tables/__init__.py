@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import (
+    accrual,
     adverse_events,
     advice,
+    baseline,
     complications,
     conduct,
     courses,
+    deviations,
+    disposition,
+    dsur,
     edish,
     episodes,
     exposure,
@@ -23,8 +28,10 @@ from safety_monitor.reporting.tables import (
     modified,
     monitoring,
     overtime,
+    sites,
     special,
     toxicity,
+    treatment,
     worst,
 )
 from safety_monitor.reporting.tables.base import COUNTING, Study, Table
@@ -34,8 +41,8 @@ __all__ = ["COUNTING", "Study", "Table", "all_tables"]
 
 #: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
 MAKERS = (
-    adverse_events, listings, modified, special, complications, exposure, incidence, toxicity, courses, labs, edish,
-    overtime, worst, episodes, liver, conduct, monitoring, advice,
+    accrual, disposition, baseline, treatment, adverse_events, listings, modified, special, complications, exposure, incidence,
+    toxicity, courses, labs, edish, overtime, worst, episodes, liver, sites, deviations, conduct, monitoring, advice, dsur,
 )  # fmt: skip
 
 

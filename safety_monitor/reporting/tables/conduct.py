@@ -1,4 +1,4 @@
-"""How the trial is run and judged: sites, accrual, and agreement on causality."""
+"""How far investigators, system and sponsor reviewers agree on causality."""
 
 from __future__ import annotations
 
@@ -13,16 +13,6 @@ from safety_monitor.rules.causality import distance, range_of
 from safety_monitor.stats.agreement import cohen_kappa, weighted_kappa
 from safety_monitor.vocabulary import Level
 
-SITES = {
-    "SITEID": pl.String, "subjects": pl.Int64, "treated": pl.Int64, "ae_n": pl.Int64, "ae_events": pl.Int64,
-    "events_per_subject": pl.Float64, "sae_n": pl.Int64, "sae_events": pl.Int64, "ge3_n": pl.Int64,
-    "missing_grade": pl.Int64, "missing_relatedness": pl.Int64, "queries": pl.Int64,
-}  # fmt: skip
-ACCRUAL = {
-    "month": pl.String, "SITEID": pl.String, "consented": pl.Int64, "treated": pl.Int64,
-    "cumulative_treated": pl.Int64,
-    "planned": pl.Int64,
-}  # fmt: skip
 AGREEMENT = {
     "component": pl.String, "events": pl.Int64, "both_related": pl.Int64, "investigator_only": pl.Int64,
     "engine_only": pl.Int64, "neither": pl.Int64, "not_rated": pl.Int64, "agreement_pct": pl.Float64,
@@ -33,85 +23,11 @@ DISAGREEMENTS = {
     "USUBJID": pl.String, "AESEQ": pl.Int64, "AEDECOD": pl.String, "grade": pl.Int64, "serious": pl.String,
     "component": pl.String, "investigator": pl.String, "system": pl.String, "share": pl.Float64, "reviewer": pl.String,
 }  # fmt: skip
-NO_SITE, ALL_SITES = "Not reported", "ALL"
 
 
 def tables(study: Study) -> Iterator[Table]:
-    yield sites(study)
-    yield accrual(study)
     yield attribution_agreement(study)
     yield attribution_disagreements(study)
-
-
-def sites(study: Study) -> Table:
-    """One row per site: how much it reports, and how completely."""
-    site = pl.col("siteid").fill_null(NO_SITE)
-    subjects = study.subjects.group_by(site.alias("SITEID")).agg(
-        pl.len().alias("subjects"), pl.col("treated").sum().alias("treated")
-    )
-    subject, emergent = pl.col("usubjid"), pl.col("treatment_emergent")
-    # The site is the subject's: an event of a site that its subject does not belong to would not cross-foot.
-    events = study.events.drop("siteid").join(study.treated.select("usubjid", "siteid"), on="usubjid")
-    counts = events.group_by(site.alias("SITEID")).agg(
-        subject.filter(emergent).n_unique().alias("ae_n"),
-        emergent.sum().alias("ae_events"),
-        subject.filter(emergent & pl.col("serious")).n_unique().alias("sae_n"),
-        (emergent & pl.col("serious")).sum().alias("sae_events"),
-        subject.filter(emergent & pl.col("high_grade")).n_unique().alias("ge3_n"),
-        pl.col("grade").is_null().sum().alias("missing_grade"),
-        pl.col("aerel").is_null().sum().alias("missing_relatedness"),
-        pl.col("n_queries").sum().alias("queries"),
-    )
-    frame = (
-        subjects.join(counts, on="SITEID", how="left")
-        .with_columns(pl.exclude("SITEID").fill_null(0))
-        .with_columns(
-            pl.when(pl.col("treated") > 0)
-            .then(pl.col("ae_events") / pl.col("treated"))
-            .alias("events_per_subject")
-        )
-        .sort("SITEID")
-        .select(pl.col(column).cast(dtype) for column, dtype in SITES.items())
-    )
-    rule = (
-        "Subjects by site; treatment-emergent events of treated subjects (serious: AESER=Y or any criterion); "
-        "missing grade, missing relationship (AEREL) and queries over all events of treated subjects, whenever they began."
-    )
-    return Table("sites", "Sites", frame, rule)
-
-
-def accrual(study: Study) -> Table:
-    """Subjects consented and treated, by month and site, with the running total per site and over all."""
-    name, title = "accrual", "Accrual by month and site"
-    planned = study.settings.accrual
-    rule = (
-        "Subjects by month of consent and of first treatment; planned: as configured for the site or in all."
-    )
-    site = pl.col("siteid").fill_null(NO_SITE).alias("SITEID")
-    months = [
-        study.subjects.drop_nulls(on).select(
-            pl.col(on).dt.strftime("%Y-%m").alias("month"), site, pl.lit(kind).alias("kind"))
-        for on, kind in (("consented_on", "consented"), ("first_treatment_on", "treated"))
-    ]  # fmt: skip
-    dated = pl.concat(months)
-    if study.subjects["consented_on"].null_count() == study.subjects.height:
-        rule += " Consent dates were not reported: consented is empty."
-    counted = (
-        pl.concat([dated, dated.with_columns(pl.lit(ALL_SITES).alias("SITEID"))])
-        .group_by("month", "SITEID")
-        .agg((pl.col("kind") == kind).sum().cast(pl.Int64).alias(kind) for kind in ("consented", "treated"))
-        .sort("SITEID", "month")
-        .with_columns(pl.col("treated").cum_sum().over("SITEID").alias("cumulative_treated"))
-    )
-    targets = {**planned.sites, **({ALL_SITES: planned.planned} if planned.planned is not None else {})}
-    frame = counted.with_columns(
-        pl.col("SITEID").replace_strict(targets, default=None, return_dtype=pl.Int64).alias("planned")
-        if targets
-        else pl.lit(None, pl.Int64).alias("planned")
-    ).sort("month", "SITEID")
-    if study.subjects["consented_on"].null_count() == study.subjects.height:
-        frame = frame.with_columns(pl.lit(None, pl.Int64).alias("consented"))
-    return Table(name, title, frame.select(list(ACCRUAL)), rule)
 
 
 def attribution_agreement(study: Study) -> Table:

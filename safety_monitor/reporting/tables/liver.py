@@ -26,7 +26,7 @@ _NOTHING_GIVEN = {"usubjid": pl.String, "domain": pl.String, "component": pl.Str
 
 def tables(study: Study) -> Iterator[Table]:
     yield liver_screen(study)
-    yield liver_function(study)
+    yield study.once(liver_function)
     yield liver_function_change(study)
     yield hbv_flares(study)
 

@@ -1,0 +1,63 @@
+"""Sites against chance: a funnel of their rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, VERMILION, Figure, render
+from safety_monitor.reporting.wording import t
+from safety_monitor.stats.incidence import funnel_limits
+
+#: One panel: its title, the pooled rate, and of each site name, person-years, rate, and whether it is outside of a limit.
+Panel = tuple[str, float | None, Sequence[tuple[str, float, float, bool]]]
+_LEVELS = ((0.95, DASHED, "95 %"), (0.998, "-", "99.8 %"))
+
+
+_BESIDE = ((5, 4), (-13, -9), (5, -9), (-13, 4))
+
+
+def site_funnel(panels: Sequence[Panel]) -> Figure:
+    """Events per person-year against person-years, one panel a kind of event, with exact Poisson limits of the pooled rate."""
+    with plt.rc_context(THEME):
+        figure, all_axes = plt.subplots(1, len(panels), figsize=(6.3, 2.9), layout="constrained", squeeze=False)
+        said = []
+        for axes, (title, pooled, sites) in zip(all_axes[0], panels, strict=True):
+            _panel(axes, pooled, sites)
+            axes.set_title(title, loc="left", fontweight="bold")
+            axes.set_xlabel(t("Observation at the site (person-years)"))
+            outside = [name for name, _, _, out in sites if out]
+            said.append(t("{kind}: pooled rate {rate} per person-year; sites outside the 95 % limits: {names}.", kind=title,
+                          rate="–" if pooled is None else f"{pooled:.2f}", names=", ".join(outside) or t("none")))  # fmt: skip
+        all_axes[0][0].set_ylabel(t("Events per person-year"))
+        return render(figure, " ".join(said))
+
+
+def _panel(axes: Axes, pooled: float | None, sites: Sequence[tuple[str, float, float, bool]]) -> None:
+    longest = max((time for _, time, _, _ in sites), default=1.0) * 1.18
+    shortest = min((time for _, time, _, _ in sites if time > 0), default=longest / 10)
+    start = max(min(shortest * 0.6, longest / 8), longest / 200)
+    top = max((rate for _, _, rate, _ in sites), default=1.0)
+    if pooled:
+        times = np.linspace(start, longest, 160)
+        for level, dash, name in _LEVELS:
+            limits = [funnel_limits(pooled, float(time), level) for time in times]
+            low, high = ([limit[side] if limit else 0.0 for limit in limits] for side in (0, 1))
+            for side in (low, high):
+                axes.plot(times, side, color=GREY, linestyle=dash, linewidth=0.9)
+            axes.annotate(name, (times[-1], high[-1]), xytext=(0, 2), textcoords="offset points", ha="right", va="bottom",
+                          fontsize=7, color=GREY)  # fmt: skip
+            top = max(top, high[int(0.12 * len(high))])
+        axes.axhline(pooled, color=INK, linewidth=0.8)
+        axes.annotate(t("pooled {rate}", rate=f"{pooled:.2f}"), (start, pooled), xytext=(2, 2), textcoords="offset points",
+                      fontsize=7)  # fmt: skip
+    for number, (name, time, rate, outside) in enumerate(sorted(sites, key=lambda site: site[1])):
+        colour = VERMILION if outside else BLUE
+        axes.plot([time], [rate], marker="D" if outside else "o", markersize=5, color=colour,
+                  markerfacecolor=colour if outside else "none")  # fmt: skip
+        axes.annotate(name, (time, rate), xytext=_BESIDE[number % 4], textcoords="offset points", fontsize=7, color=colour)
+    axes.set_xlim(0, longest)
+    axes.set_ylim(0, top * 1.12)
