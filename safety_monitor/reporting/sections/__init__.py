@@ -15,23 +15,24 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
+    "summary", "actions", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
     "monitoring", "attribution", "conduct", "definitions",
 )  # fmt: skip
 
 
 #: What the sponsor's safety staff reads every week: what is due, what was told, what is open.
-SAFETY = ("watch", "serious", "deaths", "liver", "monitoring", "conduct", "definitions")
+SAFETY = ("watch", "week_serious", "week_labs", "week_queries", "actions")
 
 
 @dataclass(frozen=True)
 class Report:
-    """One kind of report: its names, whom it is for, and its sections."""
+    """One kind of report: its names, whom it is for, and its sections; a brief one has a head instead of a cover and contents."""
 
     title: str
     short: str
     readers: str
     sections: tuple[str, ...]
+    brief: bool = False
 
 
 REPORTS: Mapping[str, Report] = {
@@ -39,7 +40,7 @@ REPORTS: Mapping[str, Report] = {
         "Safety report for the data safety monitoring board", "DSMB safety report",
         "For the members of the board and the sponsor’s safety staff.", DSMB,
     ),
-    "safety": Report("Safety officer’s report", "Safety officer’s report", "For the sponsor’s safety staff.", SAFETY),
+    "safety": Report("Safety officer’s report", "Safety officer’s report", "For the sponsor’s safety staff.", SAFETY, brief=True),
 }  # fmt: skip
 
 

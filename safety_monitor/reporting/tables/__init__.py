@@ -18,6 +18,7 @@ from safety_monitor.reporting.tables import (
     listings,
     liver,
     monitoring,
+    since_last,
 )
 from safety_monitor.reporting.tables.base import Study, Table
 
@@ -29,6 +30,6 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     ``not_collected``.
     """
     study = Study(snapshot)
-    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown, advice)
+    makers = (adverse_events, listings, exposure, labs, episodes, liver, conduct, monitoring, drilldown, advice, since_last)
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from safety_monitor.reporting.tables import adverse_events
+from safety_monitor.reporting.tables import adverse_events, since_last
 from safety_monitor.reporting.tables.base import HIGH_GRADE, Study, Table
 
 DRILLDOWN = {
@@ -28,6 +28,7 @@ def drilldown(study: Study) -> Table:
     it.
     """
     parts = [*_overview(study)]
+    parts += [_cells(records, "since_last_report", pl.lit(row), column) for row, column, records in since_last.cells(study)]
     for name, records in by_term_records(study):
         for keys in ([], ["soc"], ["soc", "pt"]):
             parts += _by_term(name, records, keys)
