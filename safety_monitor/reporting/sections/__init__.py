@@ -15,8 +15,8 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "actions", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
-    "monitoring", "attribution", "conduct", "definitions",
+    "summary", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
+    "monitoring", "attribution", "conduct", "actions", "definitions",
 )  # fmt: skip
 
 

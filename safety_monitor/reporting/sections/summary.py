@@ -42,6 +42,10 @@ def section(material: Material) -> Section:
     last = frames["last_report"].to_dicts()[0] if "last_report" in frames else None
     new = tables["since_last_events"].frame
     items = frames["actions"].filter(pl.col("closed_on").is_null()).sort("due", "number") if "actions" in frames else None
+    new_serious, n_other = _by_term(
+        new.filter(pl.col("serious").fill_null(False) & ~pl.col("serious_before").fill_null(False))
+    )
+    dead = _deaths_since(subjects, last)
     shown: int = PAGES["summary"]["actions"]
     return Section(
         "summary",
@@ -60,7 +64,10 @@ def section(material: Material) -> Section:
             "moved_rows": [SUBJECTS_ROW, DEATHS_ROW, *[row for row in moved if row not in (SUBJECTS_ROW, DEATHS_ROW)]],
             "moved_table": tables["since_last_report"],
             "changes": {name: new.filter(pl.col("change") == name).height for name in ("changed", "withdrawn")},
-            "new_serious": _by_term(new.filter(pl.col("serious").fill_null(False) & ~pl.col("serious_before").fill_null(False))),
+            "new_serious": new_serious,
+            "n_other_serious": n_other,
+            "new_deaths": dead.head(PAGES["summary"]["deaths"]).to_dicts(),
+            "n_new_deaths": dead.height,
             "matters": [*_stopping(material), _hys_law(material), _unexpected(events), *_not_flagged(events)],
             "actions": None if items is None else items.head(shown).to_dicts(),
             "n_actions": 0 if items is None else items.height,
@@ -71,6 +78,14 @@ def section(material: Material) -> Section:
             "n_not_coded": events.filter(pl.col("aedecod").str.starts_with("[not coded]")).height,
         },
     )
+
+
+def _deaths_since(subjects: pl.DataFrame, last: dict[str, Any] | None) -> pl.DataFrame:
+    """Treated subjects who died after the data cut-off of the last report; where it had none, after its issue."""
+    if last is None:
+        return subjects.clear()
+    after = last["cutoff"] or last["issued_on"]
+    return subjects.filter("treated", pl.col("death_on") > after).sort("death_on", "usubjid")
 
 
 def _stopping(material: Material) -> list[Matter]:
@@ -126,11 +141,8 @@ def _not_flagged(events: pl.DataFrame) -> list[Matter]:
     return [Matter(REVIEW, words("Seriousness"), said, "serious")] if n else []
 
 
-def _by_term(events: pl.DataFrame) -> list[tuple[Words | str, int]]:
-    """The commonest terms with their number of events; the rest in one."""
+def _by_term(events: pl.DataFrame) -> tuple[list[tuple[str, int]], int]:
+    """The commonest terms with their number of events, and how many events have another term."""
     counted = events.group_by("AEDECOD").len().sort(["len", "AEDECOD"], descending=[True, False])
     n_shown: int = PAGES["summary"]["terms"]
-    found: list[tuple[Words | str, int]] = list(counted.head(n_shown).iter_rows())
-    if counted.height > n_shown:
-        found.append((words("other terms"), int(counted["len"].slice(n_shown).sum())))
-    return found
+    return list(counted.head(n_shown).iter_rows()), int(counted["len"].slice(n_shown).sum())

@@ -44,8 +44,8 @@ def since_last_report(study: Study) -> Table:
     """Subjects, deaths and events in the last report, new since, no longer so, and now."""
     name, title = "since_last_report", "What changed since the last report"
     rule = words(
-        "Events are records of all subjects, whenever they began, compared by subject and AESEQ with the last issued report. "
-        "New: the record, its seriousness or its grade was not so then. Last + new − no longer = now."
+        "Events are records of all subjects, whenever they began, compared by subject and AESEQ with the last issued report; "
+        "new: not so then. Last + new − no longer = now."
     )
     last = study.frame("last_report")
     if last is None:
