@@ -48,7 +48,8 @@ def demo(
         return
     stdout.print()
     rows = [(label, done[key]) for label, key in (
-        ("DSMB report", "report"), ("Tables (CSV)", "tables"), ("Mails", "mailbox"),
+        ("DSMB report", "report"), ("the same in Chinese", "report_zh"), ("DSMB report before", "earlier_report"),
+        ("Safety officer's report", "safety_report"), ("Tables (CSV)", "tables"), ("Mails", "mailbox"),
         ("Refused rows", "rejects"), ("Simulated data", "data"), ("Database", "database"),
     )]  # fmt: skip
     print_table(("what", "where"), rows)
