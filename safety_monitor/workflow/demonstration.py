@@ -84,6 +84,7 @@ def _reports(
             engine, config, study_id, text, owner=owner, due_on=then + timedelta(days=days), actor="Safety officer", at=at,
             report=earlier.report,
         )  # fmt: skip
+    at += timedelta(seconds=1)  # after the earlier report
     close_action(engine, config, 1, resolution=_RESOLUTION, actor="Safety officer", at=at)
     say("The DSMB report of today, in English and in Chinese …")
     snapshot = freeze_dsmb(engine, study_id, None, at)

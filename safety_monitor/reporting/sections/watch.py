@@ -18,7 +18,9 @@ def section(material: Material) -> Section:
     frames, tables = material.snapshot.frames, material.tables
     clocks, alerts = frames["clocks"], frames["alerts"]
     running = clocks.filter(pl.col("state") == "running").sort("due_at", "usubjid", "rule_id")
-    ended = clocks.filter(pl.col("state") != "running").sort("due_at", "usubjid", "rule_id", descending=[True, False, False])
+    ended = clocks.filter(pl.col("state") != "running").sort(
+        "late", "due_at", "usubjid", "rule_id", descending=[True, True, False, False]
+    )
     if "in_period" in ended.columns:  # older snapshots do not know when a clock ended
         ended = ended.filter("in_period")
     cases = frames["episodes"].filter(pl.col("case_state").is_in(["draft", "confirmed"])) if "episodes" in frames else None
@@ -31,7 +33,7 @@ def section(material: Material) -> Section:
             "running": running.head(_LINES["clocks"]).to_dicts(),
             "n_running": running.height,
             "n_overdue": int(running["late"].sum()),
-            "ended": ended.head(_LINES["clocks"]).to_dicts(),
+            "ended": ended.head(_LINES["ended"]).to_dicts(),
             "n_ended": ended.height,
             "told": _by_kind(alerts),
             "n_alerts": alerts.height,
