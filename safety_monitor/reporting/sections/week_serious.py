@@ -35,7 +35,7 @@ def section(material: Material) -> Section:
         news = [row | {"change": "new"} for row in rows if row["onset_on"] and row["onset_on"] >= since]
     else:
         news = [row for row in rows if row["change"]]
-    still = [row for row in rows if row["aeout"] not in PAGES["weekly"]["ended"] and not row["fatal"]]
+    still = [row for row in rows if row["aeout"] not in PAGES["weekly"]["closed_outcomes"] and not row["fatal"]]
     return Section(
         "week_serious",
         "Serious events",
