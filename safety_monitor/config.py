@@ -77,6 +77,12 @@ class Permissions(Settings):
     close_query: tuple[Role, ...] = (
         Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER, Role.DATA_MANAGER,
     )  # fmt: skip
+    sign_report: tuple[Role, ...] = (
+        Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER, Role.DSMB_MEMBER,
+    )  # fmt: skip
+    keep_actions: tuple[Role, ...] = (
+        Role.SAFETY_OFFICER, Role.MEDICAL_MONITOR, Role.SPONSOR_REVIEWER, Role.DSMB_MEMBER,
+    )  # fmt: skip
 
 
 class BounceSettings(Settings):
@@ -142,6 +148,8 @@ class Job(Settings):
     recipients: tuple[Role, ...] = ()
     attach: Literal["attached", "encrypted", "link"] = "attached"
     keep: int = Field(default=14, ge=1)
+    language: Literal["en", "zh"] = "en"
+    draft: bool = False
     catch_up: Literal["each", "once"] = "each"
 
     @field_validator("timezone")

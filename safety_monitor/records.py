@@ -297,6 +297,23 @@ class SaeDraft(SQLModel):
     close_reason: str | None = None
 
 
+class ActionItem(SQLModel):
+    """Something the board asked for: what, of whom, by when; carried from report to report until it is closed. ``report_id``:
+    the issued report that was before the board when it asked.
+    """
+
+    study_id: str
+    text: str
+    owner: str
+    due_on: date
+    report_id: int | None = None
+    opened_at: datetime
+    opened_by: str
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    resolution: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A source row (or one file) that could not be read: what, where, why, and what to do."""

@@ -161,6 +161,13 @@ class Matter(StrEnum):
     SUSAR = "susar"
 
 
+class Mark(StrEnum):
+    """What a report is handed out as. Only a final one is signed, and only a final one is "the last report" to the next."""
+
+    DRAFT = "draft"
+    FINAL = "final"
+
+
 class JobStatus(StrEnum):
     """State of one period of one scheduled job in the ledger ``job_run``."""
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import typer
 
-from safety_monitor.cli import cases, causality, dictionary, files, operations, serious, studies
+from safety_monitor.cli import cases, causality, dictionary, files, operations, reports, serious, studies
 from safety_monitor.cli.terminal import refusals, stderr
 
 
@@ -30,7 +30,7 @@ def application(*parts: ModuleType) -> typer.Typer:
     return made
 
 
-app = application(studies, cases, serious, files, causality, dictionary, operations)
+app = application(studies, reports, cases, serious, files, causality, dictionary, operations)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -322,6 +322,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
     site: Site = None,
     owner: Owner = None,
+    language: Annotated[Literal["en", "zh"], typer.Option("--language", help="Language of the sheets.")] = "en",
     study: StudyId = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
@@ -341,7 +342,7 @@ def export(
             writer.writeheader()
             writer.writerows(own)
         sheet = query_sheet(own, study_id=study_id, siteid=siteid, made_on=now().date(), organisation=settings.organisation,
-                            page_size=settings.page_size)  # fmt: skip
+                            page_size=settings.page_size, language=language)  # fmt: skip
         (out / f"{name}.pdf").write_bytes(sheet)
         written += [f"{name}.csv", f"{name}.pdf"]
     if as_json:

@@ -1,20 +1,19 @@
-"""Commands on a study in the database: init, import, tables, report, simulate, demo."""
+"""Commands on a study in the database: init, import, tables, simulate, demo."""
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from safety_monitor.cli.reports import CutOff
 from safety_monitor.cli.terminal import (
     DEFAULT_CONFIG,
     Actor,
     AsJson,
     ConfigPath,
-    Refusal,
     StudyId,
     actor_or_user,
     now,
@@ -25,15 +24,6 @@ from safety_monitor.cli.terminal import (
     stdout,
 )
 
-if TYPE_CHECKING:
-    from safety_monitor.workflow.issuing import Issued
-
-report = typer.Typer(help="Reports as PDF.", no_args_is_help=True)
-CutOff = Annotated[
-    datetime | None,
-    typer.Option("--cutoff", formats=["%Y-%m-%d"], help="Data cut-off; the study's own, or all data, where left out."),
-]
-
 
 def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
@@ -41,7 +31,6 @@ def register(app: typer.Typer) -> None:
     app.command("simulate")(simulate)
     app.command("import")(import_)
     app.command("tables")(tables)
-    app.add_typer(report, name="report")
 
 
 def demo(
@@ -59,7 +48,8 @@ def demo(
         return
     stdout.print()
     rows = [(label, done[key]) for label, key in (
-        ("DSMB report", "report"), ("Tables (CSV)", "tables"), ("Mails", "mailbox"),
+        ("DSMB report", "report"), ("the same in Chinese", "report_zh"), ("DSMB report before", "earlier_report"),
+        ("Safety officer's report", "safety_report"), ("Tables (CSV)", "tables"), ("Mails", "mailbox"),
         ("Refused rows", "rejects"), ("Simulated data", "data"), ("Database", "database"),
     )]  # fmt: skip
     print_table(("what", "where"), rows)
@@ -177,73 +167,15 @@ def tables(
 ) -> None:
     """Writes every report table as CSV."""
     from ctcae_v403 import official
+    from safety_monitor.workflow.interval import freeze_dsmb
     from safety_monitor.workflow.issuing import write_tables
-    from safety_monitor.workflow.studies import freeze_study, resolve
+    from safety_monitor.workflow.studies import resolve
 
     settings, engine = opened(config)
     wording = official.load(settings.official_wording)
-    snapshot = freeze_study(engine, resolve(engine, study), cutoff.date() if cutoff else None, wording)
+    snapshot = freeze_dsmb(engine, resolve(engine, study), cutoff.date() if cutoff else None, now(), wording)
     written = write_tables(snapshot, out)
     if as_json:
         print_json({"snapshot": snapshot.sha256, "cutoff": snapshot.cutoff, "files": [path.name for path in written]})
     else:
         stdout.print(f"{len(written)} tables of snapshot {snapshot.sha256[:12]}: {out}")
-
-
-@report.command()
-def dsmb(
-    out: Annotated[Path, typer.Option("--out", help="PDF to write.")],
-    cutoff: CutOff = None,
-    snapshot: Annotated[str | None, typer.Option(help="Make the report of this kept snapshot again (hash).")] = None,
-    study: StudyId = None,
-    actor: Actor = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    as_json: AsJson = False,
-) -> None:
-    """The report for the data safety monitoring board."""
-    from safety_monitor.workflow.issuing import issue_dsmb, rebuild
-    from safety_monitor.workflow.studies import resolve
-
-    if snapshot is not None and cutoff:
-        raise Refusal("--snapshot names a frozen state, which has its own cut-off; leave --cutoff out.")
-    settings, engine = opened(config)
-    if snapshot is not None:
-        issued = rebuild(engine, settings, snapshot, out)
-    else:
-        issued = issue_dsmb(
-            engine, settings, resolve(engine, study), cutoff.date() if cutoff else None, out,
-            actor=actor_or_user(actor), at=now(),
-        )  # fmt: skip
-    _shown(issued, as_json)
-
-
-@report.command()
-def safety(
-    out: Annotated[Path, typer.Option("--out", help="PDF to write.")],
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Alerts from this day on; of a week where left out.")
-    ] = None,
-    study: StudyId = None,
-    actor: Actor = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    as_json: AsJson = False,
-) -> None:
-    """The safety officer's report: what is due, what was told and read, what is open."""
-    from safety_monitor.workflow.issuing import issue
-    from safety_monitor.workflow.standing import safety_snapshot
-    from safety_monitor.workflow.studies import resolve
-
-    settings, engine = opened(config)
-    at = now()
-    start = since.replace(tzinfo=UTC) if since else at - timedelta(days=7)
-    frozen = safety_snapshot(engine, settings, resolve(engine, study), start, at)
-    _shown(issue(engine, settings, "safety", frozen, out, actor=actor_or_user(actor), at=at), as_json)
-
-
-def _shown(issued: Issued, as_json: bool) -> None:
-    if as_json:
-        print_json(vars(issued))
-    else:
-        shown = issued.cutoff.isoformat() if issued.cutoff else "none (all data)"
-        stdout.print(f"{issued.path}  ({issued.n_bytes / 1024:.0f} KiB)")
-        stdout.print(f"Study {issued.study_id}, cut-off {shown}, snapshot {issued.snapshot_sha256[:12]}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from safety_monitor.reporting.fonts import font_face_css
 from safety_monitor.reporting.render import environment, pdf
+from safety_monitor.reporting.wording import speaking
 
 #: What the sheet and the CSV beside it have of each question.
 COLUMNS = (
@@ -18,14 +19,15 @@ COLUMNS = (
 
 def query_sheet(
     rows: Sequence[Mapping[str, Any]], *, study_id: str, siteid: str | None, made_on: date, organisation: str = "",
-    page_size: str = "A4",
+    page_size: str = "A4", language: str = "en",
 ) -> bytes:  # fmt: skip
     """The questions *rows* (``COLUMNS``) of one site as PDF/UA bytes; the same questions on the same day give the same bytes."""
     subjects: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         subjects.setdefault(row["usubjid"] or "", []).append(row)
-    html = environment().get_template("queries.html").render(
-        subjects=sorted(subjects.items()), n=len(rows), study_id=study_id, siteid=siteid or "not known", made_on=made_on,
-        organisation=organisation, page_size=page_size, fonts=font_face_css(),
-    )  # fmt: skip
+    with speaking(language):
+        html = environment().get_template("queries.html").render(
+            subjects=sorted(subjects.items()), n=len(rows), study_id=study_id, siteid=siteid, made_on=made_on,
+            organisation=organisation, page_size=page_size, fonts=font_face_css(), language=language,
+        )  # fmt: skip
     return pdf(html, hashlib.sha256(html.encode()).hexdigest())

@@ -27,15 +27,15 @@ from safety_monitor.study import StudySettings
 
 
 def report_pdf(
-    kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en"
+    kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en", mark: str = "final"
 ) -> bytes:
     """The report *kind* (of ``sections.REPORTS``) of *snapshot* as PDF/UA bytes."""
-    html = report_html(kind, snapshot, page_size=page_size, organisation=organisation, language=language)
+    html = report_html(kind, snapshot, page_size=page_size, organisation=organisation, language=language, mark=mark)
     return pdf(html, snapshot.sha256)
 
 
 def report_html(
-    kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en"
+    kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en", mark: str = "final"
 ) -> str:
     """The same as one HTML document (what the PDF is printed from)."""
     report = REPORTS[kind]
@@ -45,7 +45,7 @@ def report_html(
         sections: Sequence[Section] = [module.section(material) for module in modules]
         return environment().get_template("report.html").render(
             report=report, settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size,
-            organisation=organisation, fonts=font_face_css(), language=language,
+            organisation=organisation, fonts=font_face_css(), language=language, mark=mark,
         )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
 from safety_monitor.records import (
+    ActionItem,
     AdverseEvent,
     Assessment,
     CaseDecision,
@@ -35,6 +36,7 @@ from safety_monitor.vocabulary import (
     DraftState,
     EpisodeEnd,
     JobStatus,
+    Mark,
     Match,
     Matter,
     QueryState,
@@ -405,9 +407,13 @@ class SnapshotRow(SQLModel, table=True):
 
 
 class IssuedReport(SQLModel, table=True):
-    """A report that left the house: of which snapshot, which bytes, made by which software."""
+    """A report that left the house: of which snapshot, which bytes, made by which software, and all that printing it took.
+
+    What is null was not recorded yet when the report was issued (before revision 0006).
+    """
 
     __tablename__ = "issued_report"
+    __table_args__ = (_one_of("mark", Mark),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     study_id: str = Field(index=True)
@@ -417,6 +423,44 @@ class IssuedReport(SQLModel, table=True):
     sha256: str
     path: str
     software: str
+    issued_by: str | None = None
+    language: str | None = None
+    page_size: str | None = None
+    organisation: str | None = None
+    mark: Mark | None = Field(default=None, sa_type=word(Mark))
+
+
+class ReportSignature(SQLModel, table=True):
+    """Who signed an issued report, in which role, meaning what; ``sha256`` is that of the bytes that were signed."""
+
+    __tablename__ = "report_signature"
+    __table_args__ = (
+        UniqueConstraint("report_id", "name", "meaning"),
+        CheckConstraint("name <> '' AND meaning <> ''", name="said"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    report_id: int = Field(foreign_key="issued_report.id", sa_type=BigId)
+    name: str
+    role: Role = Field(sa_type=word(Role))
+    meaning: str
+    at: datetime = Field(sa_type=Instant)
+    sha256: str
+
+
+class ActionItemRow(ActionItem, table=True):
+    __tablename__ = "action_item"
+    __table_args__ = (
+        CheckConstraint("text <> '' AND owner <> ''", name="asked"),
+        CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed"),
+        CheckConstraint("(closed_at IS NULL) = (resolution IS NULL)", name="resolution"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    study_id: str = Field(index=True)
+    report_id: int | None = Field(default=None, foreign_key="issued_report.id", sa_type=BigId)
+    opened_at: datetime = Field(sa_type=Instant)
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class JobRun(SQLModel, table=True):

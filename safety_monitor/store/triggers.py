@@ -48,9 +48,31 @@ AUDITED = {
     "alert": Audited(ignored=("next_attempt_at", "n_attempts", "lease_owner", "leased_until")),
     "snapshot": Audited(ignored=("content",)),  # its sha256 is audited
     "issued_report": Audited(),
+    "report_signature": Audited(),
+    "action_item": Audited(),
 }
-#: What of a row never changes once it is written, whoever writes: a due date that moves is a new row.
-SETTLED = {"clock": ("event_id", "rule_id", "component", "number", "aware_at", "day_zero", "due_at", "timezone", "opened_at")}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What of a row never changes once it is written, whoever writes (no column named: nothing of it), and what is said then."""
+
+    says: str
+    columns: tuple[str, ...] = ()
+
+
+SETTLED = {
+    "clock": Settled(
+        "a clock is never moved or removed: close it with a reason, and open another",
+        ("event_id", "rule_id", "component", "number", "aware_at", "day_zero", "due_at", "timezone", "opened_at"),
+    ),
+    "issued_report": Settled("what was issued stays as it was: issue another report"),
+    "report_signature": Settled("a signature is never changed or removed"),
+    "action_item": Settled(
+        "what the board asked for is never changed or removed: close it with its resolution, and add another",
+        ("study_id", "text", "owner", "due_on", "report_id", "opened_at", "opened_by"),
+    ),
+}
 
 
 def entry_hash(
@@ -126,6 +148,12 @@ def _shape(connection: Connection, table: str) -> tuple[list[ReflectedColumn], l
     return columns, inspector.get_pk_constraint(table)["constrained_columns"]
 
 
+def _never(connection: Connection, table: str, rule: Settled) -> tuple[str, ...]:
+    """The columns of *table* that never change, of those that it has in the schema as it stands."""
+    columns, _ = _shape(connection, table)
+    return tuple(c["name"] for c in columns if not rule.columns or c["name"] in rule.columns)
+
+
 def _key(row: str, key: list[str]) -> str:
     return " || '/' || ".join(f"CAST({row}.{name} AS TEXT)" for name in key)
 
@@ -158,17 +186,17 @@ def _functions(connection: Connection) -> dict[str, str]:
 def _triggers(connection: Connection) -> dict[str, str]:
     """All trigger statements by trigger name."""
     tables = [table for table in inspect(connection).get_table_names() if table in AUDITED]
-    settled = [(table, columns) for table, columns in SETTLED.items() if table in tables]
+    settled = [(table, rule, _never(connection, table, rule)) for table, rule in SETTLED.items() if table in tables]
     if _is_postgresql(connection):
         return (
             dict(_POSTGRESQL_GUARDS)
             | dict(pair for table in tables for pair in _postgresql(table, _shape(connection, table)[1]))
-            | dict(pair for table, columns in settled for pair in _postgresql_settled(table, columns))
+            | dict(pair for each in settled for pair in _postgresql_settled(*each))
         )
     return (
         dict(_SQLITE_GUARDS)
         | dict(pair for table in tables for pair in _sqlite(table, *_shape(connection, table)))
-        | dict(pair for table, columns in settled for pair in _sqlite_settled(table, columns))
+        | dict(pair for each in settled for pair in _sqlite_settled(*each))
     )
 
 
@@ -220,7 +248,6 @@ def _sqlite_pair(action: str, column: ReflectedColumn) -> str:
 
 _REFUSAL = "audit: a write to {table} needs an actor and a reason; write through store.transaction()"
 _FOREVER = "audit: entries are never changed or removed"
-_SETTLED = "a clock is never moved or removed: close it with a reason, and open another"
 
 _SQLITE_GUARDS = {
     name: f"CREATE TRIGGER {name} BEFORE {event} BEGIN SELECT RAISE(ABORT, '{_FOREVER}'); END"
@@ -235,11 +262,11 @@ _SQLITE_GUARDS = {
 }
 
 
-def _sqlite_settled(table: str, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _sqlite_settled(table: str, rule: Settled, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     moved = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in columns)
     for name, when in ((f"audit_{table}_settled", f"UPDATE ON {table} WHEN {moved}"),
                        (f"audit_{table}_kept", f"DELETE ON {table}")):  # fmt: skip
-        yield name, f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{_SETTLED}'); END"
+        yield name, f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{rule.says}'); END"
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
@@ -256,11 +283,11 @@ def _postgresql(table: str, key: list[str]) -> Iterator[tuple[str, str]]:
     )
 
 
-def _postgresql_settled(table: str, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _postgresql_settled(table: str, rule: Settled, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     moved = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in columns)
     for name, when in ((f"audit_{table}_settled", f"UPDATE ON {table} FOR EACH ROW WHEN ({moved})"),
                        (f"audit_{table}_kept", f"DELETE ON {table} FOR EACH ROW")):  # fmt: skip
-        yield name, f"CREATE TRIGGER {name} BEFORE {when} EXECUTE FUNCTION audit_settled()"
+        yield name, f"CREATE TRIGGER {name} BEFORE {when} EXECUTE FUNCTION audit_settled('{rule.says}')"
 
 
 _POSTGRESQL_GUARDS = {
@@ -282,9 +309,9 @@ END""",
         "",
     ),
     "audit_settled": (
-        f"""
+        """
 BEGIN
-  RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = '{_SETTLED}';
+  RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = TG_ARGV[0];
 END""",
         "",
     ),

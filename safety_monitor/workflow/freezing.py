@@ -107,6 +107,7 @@ _EVENT = {
     "aestdtc": pl.String, "aeendtc": pl.String, "immune": pl.Boolean, "onset_on": pl.Date,
     "treatment_emergent": pl.Boolean, "serious": pl.Boolean, "serious_as_flagged": pl.Boolean,
     "related": pl.Boolean, "fatal": pl.Boolean, "n_queries": pl.Int64, "leading": pl.String,
+    "susar": pl.String,
 }  # fmt: skip
 
 
@@ -133,6 +134,7 @@ def _events(collected: Collected, cutoff: date | None, queries: pl.DataFrame) ->
             "treated": bool(subject and subject.treated),
             "version": assessed.version,
             "n_queries": n_queries[assessed.event.key],
+            "susar": ", ".join(assessed.assessment.susar) or None,
         }
         row |= _opinions(assessed, names, collected.settings)
         rows.append(row)

@@ -12,14 +12,15 @@ from safety_monitor import store
 from safety_monitor.config import Config, Job
 from safety_monitor.records import Snapshot
 from safety_monitor.store import studies
+from safety_monitor.vocabulary import Mark
 from safety_monitor.workflow.backing_up import back_up
 from safety_monitor.workflow.boundaries import check_boundaries
 from safety_monitor.workflow.importing import decide_again
+from safety_monitor.workflow.interval import freeze_dsmb
 from safety_monitor.workflow.issuing import issue
 from safety_monitor.workflow.mailing import mail_report
 from safety_monitor.workflow.slots import slots
 from safety_monitor.workflow.standing import safety_snapshot
-from safety_monitor.workflow.studies import freeze_study
 from safety_monitor.workflow.watching import watch
 
 JobFunction = Callable[[Engine, Config, Job, str, datetime], str]
@@ -32,7 +33,7 @@ def dsmb_report(engine: Engine, config: Config, job: Job, period: str, at: datet
     from ctcae_v403 import official
 
     wording = official.load(config.official_wording)
-    return _issued(engine, config, job, period, at, "dsmb", lambda study_id: freeze_study(engine, study_id, None, wording))
+    return _issued(engine, config, job, period, at, "dsmb", lambda study_id: freeze_dsmb(engine, study_id, None, at, wording))
 
 
 def safety_report(engine: Engine, config: Config, job: Job, period: str, at: datetime) -> str:
@@ -91,7 +92,10 @@ def _issued(
         snapshot = frozen(study_id)
         # the snapshot in the name: a repeat after a crash, on other data, leaves the file that a mail is owed with
         out: Path = config.at(config.reports) / f"{study_id}-{kind}-{stamp}-{snapshot.sha256[:8]}.pdf"
-        done = issue(engine, config, kind, snapshot, out, actor=f"job {job.name}", at=at)
+        mark = Mark.DRAFT if job.draft else Mark.FINAL
+        done = issue(
+            engine, config, kind, snapshot, out, actor=f"job {job.name}", at=at, language=job.language, mark=mark
+        )
         n_mails = mail_report(engine, config, job, done, period, at)
         told.append(f"{done.path} (snapshot {done.snapshot_sha256[:12]}, {n_mails} mails)")
     return "; ".join(told) or _NOTHING

@@ -149,7 +149,7 @@ def test_the_audit_cannot_be_changed(engine, five_entries, statement):
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_postgresql_tables_cannot_be_truncated(engine, five_entries):
-    for table in ("audit", "audit_head", "issued_report"):
+    for table in ("audit", "audit_head", "report_signature"):
         with pytest.raises(IntegrityError, match="never changed or removed"):
             _raw(engine, f"TRUNCATE {table}")
 

@@ -17,23 +17,24 @@ from safety_monitor.study import StudySettings
 DSMB = (
     "summary", "accrual", "disposition", "baseline", "treatment", "overview", "common", "terms", "related", "serious_terms",
     "serious", "deaths", "modified", "special", "complications", "rates", "incidence", "courses", "laboratory", "shifts",
-    "trends", "liver", "liver_function", "measurements", "monitoring", "attribution", "conduct", "deviations", "definitions",
-    "dsur", "lab_listing",
+    "trends", "liver", "liver_function", "measurements", "monitoring", "attribution", "conduct", "deviations", "actions",
+    "definitions", "dsur", "lab_listing",
 )  # fmt: skip
 
 
 #: What the sponsor's safety staff reads every week: what is due, what was told, what is open.
-SAFETY = ("watch", "serious", "deaths", "liver", "monitoring", "conduct", "definitions")
+SAFETY = ("watch", "week_serious", "week_labs", "week_queries", "actions")
 
 
 @dataclass(frozen=True)
 class Report:
-    """One kind of report: its names, whom it is for, and its sections."""
+    """One kind of report: its names, whom it is for, and its sections; a brief one has a head instead of a cover and contents."""
 
     title: str
     short: str
     readers: str
     sections: tuple[str, ...]
+    brief: bool = False
 
 
 REPORTS: Mapping[str, Report] = {
@@ -41,7 +42,7 @@ REPORTS: Mapping[str, Report] = {
         "Safety report for the data safety monitoring board", "DSMB safety report",
         "For the members of the board and the sponsor’s safety staff.", DSMB,
     ),
-    "safety": Report("Safety officer’s report", "Safety officer’s report", "For the sponsor’s safety staff.", SAFETY),
+    "safety": Report("Safety officer’s report", "Safety officer’s report", "For the sponsor’s safety staff.", SAFETY, brief=True),
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from safety_monitor.reporting.tables import (
     modified,
     monitoring,
     overtime,
+    since_last,
     sites,
     special,
     toxicity,
@@ -43,6 +44,7 @@ __all__ = ["COUNTING", "Study", "Table", "all_tables"]
 MAKERS = (
     accrual, disposition, baseline, treatment, adverse_events, listings, modified, special, complications, exposure, incidence,
     toxicity, courses, labs, edish, overtime, worst, episodes, liver, sites, deviations, conduct, monitoring, advice, dsur,
+    since_last,
 )  # fmt: skip
 
 
