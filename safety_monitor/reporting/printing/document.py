@@ -21,7 +21,11 @@ _LINK = re.compile(r'<a href="#([^"]+)"([^>]*)>(.*?)</a>', re.S)
 _LABEL = re.compile(r'<body[^>]* data-pages="([^"]*)"')
 _TAGS = re.compile(r"<[^>]+>")
 #: A part without header and footer, and a page that has nothing else.
-_UNFRAMED = "@page { @top-left { content: none } @top-right { content: none } @bottom-left { content: none } @bottom-right { content: none } }"
+_UNFRAMED = """
+@page {
+  @top-left { content: none } @top-right { content: none } @bottom-left { content: none } @bottom-right { content: none }
+}
+"""
 _FRAMED = """
 @page { @bottom-right { content: string(sheet) } }
 .sheet { break-before: page; height: 1px; string-set: sheet attr(data-sheet) }

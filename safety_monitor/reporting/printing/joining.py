@@ -109,7 +109,7 @@ class _Joiner:
         root = self.pdf.make_indirect(Dictionary(Type=Name.StructTreeRoot))
         document = self.pdf.make_indirect(Dictionary(Type=Name.StructElem, S=Name.Document, P=root, K=Array()))
         root.K = Array([document])
-        numbers, annotations, count = Array(), [], 0
+        numbers, annotations = Array(), []
         for part, start in zip(self.parts, self.starts, strict=True):
             tree = self.pdf.copy_foreign(part.pdf.Root.StructTreeRoot)
             for kid in tree.K[0].K:
@@ -123,13 +123,12 @@ class _Joiner:
                     self.pages[start + int(number)].obj.StructParents = start + int(number)
                 else:
                     annotations.append(owners)
-        count = len(self.pages)
-        for number, (annotation, owner) in enumerate(self.annotated(annotations), count):
+        for number, (annotation, owner) in enumerate(self.annotated(annotations), len(self.pages)):
             annotation.StructParent = number
             numbers.append(number)
             numbers.append(owner)
         root.ParentTree = self.pdf.make_indirect(Dictionary(Nums=numbers))
-        root.ParentTreeNextKey = count + len(annotations)
+        root.ParentTreeNextKey = len(self.pages) + len(annotations)
         self.pdf.Root.StructTreeRoot = root
         self.pdf.Root.MarkInfo = Dictionary(Marked=True)
 

@@ -94,10 +94,7 @@ class Press:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            assert self._process.stdin and self._process.stdout
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process.wait()
+            self._process.communicate()  # nothing more to print: it ends
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def warm(self) -> Press:
@@ -115,18 +112,22 @@ class Press:
         """Each of *jobs* as PDF, in their order."""
         if self._process is None and sum(weight(job.html) for job in jobs) < SMALL:
             return _here(jobs)
-        server = self.warm()._process
-        assert server is not None and server.stdin and server.stdout
         for number, job in enumerate(jobs):
             (self._folder / f"{number}.html").write_text(job.html, "utf-8")
         longest_first = sorted(range(len(jobs)), key=lambda number: -weight(jobs[number].html))
         order = [[str(self._folder / str(number)), jobs[number].tagged] for number in longest_first]
-        server.stdin.write(json.dumps(order) + "\n")
-        server.stdin.flush()
-        answer = server.stdout.readline().strip()
-        if answer != _DONE:
+        if (answer := self._answer(json.dumps(order))) != _DONE:
             raise RuntimeError(f"the report could not be printed: {answer or 'the printing process ended'}")
         return [(self._folder / f"{number}.pdf").read_bytes() for number in range(len(jobs))]
+
+    def _answer(self, order: str) -> str:
+        process = self.warm()._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{order}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
 
 
 def _here(jobs: Sequence[Job]) -> list[bytes]:
