@@ -6,19 +6,17 @@ and its identifier is the snapshot's hash, so that no clock and no random number
 
 from __future__ import annotations
 
-import gc
 import importlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from weasyprint import HTML
-from weasyprint.text.fonts import FontConfiguration
 
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting import formats
 from safety_monitor.reporting.fonts import font_face_css, missing_glyphs
+from safety_monitor.reporting.printing.document import print_document
+from safety_monitor.reporting.printing.press import Press
 from safety_monitor.reporting.sections import REPORTS, Material, Section
 from safety_monitor.reporting.tables import Table, all_tables
 from safety_monitor.reporting.wording import speaking, t
@@ -29,9 +27,10 @@ from safety_monitor.study import StudySettings
 def report_pdf(
     kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en", mark: str = "final"
 ) -> bytes:
-    """The report *kind* (of ``sections.REPORTS``) of *snapshot* as PDF/UA bytes."""
-    html = report_html(kind, snapshot, page_size=page_size, organisation=organisation, language=language, mark=mark)
-    return pdf(html, snapshot.sha256)
+    """The report *kind* (of ``sections.REPORTS``) of *snapshot* as PDF/UA bytes; *mark*: ``final`` or ``draft``."""
+    with Press().warm() as press:  # it loads while tables and figures are made
+        html = report_html(kind, snapshot, page_size=page_size, organisation=organisation, language=language, mark=mark)
+        return print_document(_printable(html), snapshot.sha256, press)
 
 
 def report_html(
@@ -56,7 +55,7 @@ def environment() -> Environment:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     found.filters |= formats.FILTERS
-    found.filters["t"] = t
+    found.filters |= {"t": t, "counters": _counters}
     found.globals |= {"rows_of": _rows_of, "t": t}
     return found
 
@@ -65,21 +64,19 @@ def _rows_of(table: Table) -> list[dict[str, Any]]:
     return table.frame.to_dicts()
 
 
+def _counters(label: str) -> str:
+    """*label* ("Page {page} of {pages}") as the content of a margin box.
+
+    >>> _counters("Page {page} of {pages}")
+    '"Page " counter(page) " of " counter(pages) ""'
+    """
+    return '"' + label.replace("{page}", '" counter(page) "').replace("{pages}", '" counter(pages) "') + '"'
+
+
 def pdf(html: str, identifier: str) -> bytes:
-    """*html* printed; garbage collection is off meanwhile (a third of the time goes there otherwise)."""
-    base: Path = resource_dir("templates") / "reports"
-    html = _printable(html)
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        document = HTML(string=html, base_url=f"{base}/")
-        printed: bytes = document.write_pdf(
-            pdf_variant="pdf/ua-1", pdf_identifier=identifier.encode(), font_config=FontConfiguration()
-        )
-        return printed
-    finally:
-        if collecting:
-            gc.enable()
+    """*html* printed as PDF/UA; *identifier* names what it was made from."""
+    with Press() as press:
+        return print_document(_printable(html), identifier, press)
 
 
 def _printable(html: str) -> str:

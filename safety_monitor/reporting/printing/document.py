@@ -1,0 +1,77 @@
+"""An HTML document to one tagged PDF: laid out in parts at the same time, then joined. The same HTML gives the same bytes.
+
+How: ``cutting`` cuts the document where a page begins anyway; ``press`` prints the parts in processes of their own, with
+``tagging``; then it is known on which page each part begins, and the front (cover and contents) and the running header and
+footer are printed with the right numbers; ``joining`` makes one file of all.
+"""
+
+from __future__ import annotations
+
+import html as markup
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from safety_monitor.reporting.printing.cutting import Document, cut
+from safety_monitor.reporting.printing.joining import SCHEME, Part, join, pages_of
+from safety_monitor.reporting.printing.press import Job, Press
+
+#: Pages whose header and footer are printed by one process.
+SHEETS = 100
+_LINK = re.compile(r'<a href="#([^"]+)"([^>]*)>(.*?)</a>', re.S)
+_LABEL = re.compile(r'<body[^>]* data-pages="([^"]*)"')
+_TAGS = re.compile(r"<[^>]+>")
+#: A part without header and footer, and a page that has nothing else.
+_UNFRAMED = """
+@page {
+  @top-left { content: none } @top-right { content: none } @bottom-left { content: none } @bottom-right { content: none }
+}
+"""
+_FRAMED = """
+@page { @bottom-right { content: string(sheet) } }
+.sheet { break-before: page; height: 1px; string-set: sheet attr(data-sheet) }
+"""
+
+
+def print_document(html: str, identifier: str, press: Press) -> bytes:
+    """*html* as PDF/UA bytes; *identifier* names the file's origin. Every character must have a glyph."""
+    document = cut(html)
+    front, *others = (Part.of(content) for content in press.prints(_sources(document, {})))
+    while True:
+        pages = pages_of([front, *others])
+        types = [kind for part in (front, *others) for kind in part.types]
+        last, *frames = press.prints([_front(document, pages), *_frames(document, types)])
+        as_printed, front = front, Part.of(last)
+        if len(front.types) == len(as_printed.types):  # else the numbers made the contents a page longer: once more
+            break
+    labels = {name: markup.unescape(_TAGS.sub("", text)).strip() for name, _, text in _LINK.findall(document.front)}
+    return join([front, *others], frames, identifier, labels)
+
+
+def _sources(document: Document, pages: Mapping[str, int]) -> list[Job]:
+    return [_front(document, pages), *(Job(document.page(_open(part, pages), _UNFRAMED)) for part in document.parts)]
+
+
+def _front(document: Document, pages: Mapping[str, int]) -> Job:
+    return Job(document.page(_open(document.front, pages), _UNFRAMED))
+
+
+def _open(content: str, pages: Mapping[str, int]) -> str:
+    """*content* with links that may lead to other parts, and the numbers of the *pages* they lead to."""
+
+    def link(found: re.Match[str]) -> str:
+        name, more, text = found.groups()
+        return f'<a href="{SCHEME}{name}" data-page="{pages.get(name, 0)}"{more}>{text}</a>'
+
+    return _LINK.sub(link, content)
+
+
+def _frames(document: Document, types: Sequence[str]) -> Iterator[Job]:
+    """Documents of empty pages of these *types*, with header, footer and "Page x of y"."""
+    label = _LABEL.search(document.head)
+    pattern = label[1] if label else "Page {page} of {pages}"
+    for start in range(0, len(types), SHEETS):
+        sheets = "".join(
+            f'<div class="sheet" data-sheet="{pattern.format(page=number, pages=len(types))}" style="page: {kind}"></div>'
+            for number, kind in enumerate(types[start : start + SHEETS], start + 1)
+        )
+        yield Job(document.page(f"{document.running}{sheets}", _FRAMED), tagged=False)
