@@ -38,8 +38,9 @@ def lab(who: str, test: str, day: int, x: float | None, unit: str | None = None,
     """A result on *day* after first treatment; up to day 0 it is the baseline."""
     units = {"BILI": "umol/L", "ALB": "g/L", "TSH": "mIU/L"}
     return {
-        "usubjid": who, "lbtestcd": test, "on": FIRST + timedelta(days=day), "lbstresn": x, "unit": unit or units.get(test, "U/L"),
-        "lbstnrhi": ULN.get(test), "is_baseline": day <= 0, "post_baseline": day > 0, **more,
+        "usubjid": who, "lbtestcd": test, "on": FIRST + timedelta(days=day), "lbstresn": x,
+        "unit": unit or units.get(test, "U/L"), "lbstnrhi": ULN.get(test), "is_baseline": day <= 0,
+        "post_baseline": day > 0, **more,
     }  # fmt: skip
 
 
@@ -50,8 +51,8 @@ def study(labs: list[dict[str, Any]], subjects: int = 3, ablated_on: dict[str, i
          "age": 60.0, "consented_on": FIRST}
         for n in range(subjects)
     ]  # fmt: skip
-    done = [{"usubjid": who, "domain": "PR", "seq": 1, "treatment": "ABLATION", "component": "ablation", "dose": None, "unit": None,
-             "frequency": None, "location": None, "start_on": FIRST + timedelta(days=day), "end_on": None}
+    done = [{"usubjid": who, "domain": "PR", "seq": 1, "treatment": "ABLATION", "component": "ablation", "dose": None,
+             "unit": None, "frequency": None, "location": None, "start_on": FIRST + timedelta(days=day), "end_on": None}
             for who, day in (ablated_on or {}).items()]  # fmt: skip
     configured = StudySettings.of(SETTINGS)
     dated = {"first_treatment_on": pl.Date, "last_treatment_on": pl.Date, "death_on": pl.Date, "consented_on": pl.Date}
@@ -84,7 +85,9 @@ def rows(table: Table, *columns: str) -> list[tuple[Any, ...]]:
 
 
 def test_the_baseline_is_never_part_of_a_peak() -> None:
-    tables = all_tables(study([lab("0", "ALT", 0, 400), lab("0", "ALT", 10, 100), lab("0", "BILI", 0, 90), lab("0", "BILI", 10, 30)]))
+    tables = all_tables(study([
+        lab("0", "ALT", 0, 400), lab("0", "ALT", 10, 100), lab("0", "BILI", 0, 90), lab("0", "BILI", 10, 30),
+    ]))  # fmt: skip
     assert rows(tables["edish_peaks"], "USUBJID", "ALT", "BILI") == [("0", 2.5, 1.5)]
     [multiples] = rows(tables["edish_baseline_multiples"], "ALT", "BILI", "starts_abnormal")
     assert multiples == (pytest.approx(0.25), pytest.approx(1 / 3), True)
@@ -106,7 +109,8 @@ def test_multiples_of_baseline_are_of_the_mean_before_treatment_in_one_unit() ->
 )
 def test_days_since_the_last_ablation(ablated: int | None, day: int, since: int | None, near: bool | None) -> None:
     sessions = {} if ablated is None else {"0": ablated}
-    tables = all_tables(study([lab("0", "ALT", 0, 30), lab("0", "ALT", day, 400), lab("0", "BILI", day, 60)], ablated_on=sessions))
+    results = [lab("0", "ALT", 0, 30), lab("0", "ALT", day, 400), lab("0", "BILI", day, 60)]
+    tables = all_tables(study(results, ablated_on=sessions))
     assert rows(tables["edish_peaks"], "TA_on", "days_since_ablation", "near_ablation") == [
         (FIRST + timedelta(days=day), since, near)
     ]
@@ -116,7 +120,8 @@ def test_days_since_the_last_ablation(ablated: int | None, day: int, since: int 
 
 def test_quadrants_with_and_without_the_days_after_an_ablation() -> None:
     tables = all_tables(study([
-        lab("0", "ALT", 0, 30), lab("0", "ALT", 12, 400), lab("0", "ALT", 40, 60), lab("0", "BILI", 0, 10), lab("0", "BILI", 40, 60),
+        lab("0", "ALT", 0, 30), lab("0", "ALT", 12, 400), lab("0", "ALT", 40, 60),
+        lab("0", "BILI", 0, 10), lab("0", "BILI", 40, 60),
         lab("1", "ALT", 0, 80), lab("1", "ALT", 40, 170), lab("1", "BILI", 0, 10), lab("1", "BILI", 40, 25),
     ], ablated_on={"0": 10}))  # fmt: skip
     counted = {row[:3]: row[3] for row in rows(tables["edish_quadrants"], "multiple_of", "results", "quadrant", "n") if row[3]}
@@ -142,7 +147,8 @@ def test_change_of_albi_and_child_pugh() -> None:
 
 
 def test_hbv_dna_that_nobody_measured_is_not_none_found() -> None:
-    assert all_tables(study([lab("0", "ALT", 0, 30)]))["hbv_flares"].not_collected == "HBV DNA was not measured in any treated subject."
+    flares = all_tables(study([lab("0", "ALT", 0, 30)]))["hbv_flares"]
+    assert flares.not_collected == "HBV DNA was not measured in any treated subject."
 
 
 # Values over time -------------------------------------------------------------------------------------------
@@ -240,7 +246,8 @@ def test_worst_category(
 )  # fmt: skip
 def test_worst_category_of_tsh(x: float, high: str, low: str) -> None:
     limits = {"lbstnrlo": 0.27, "lbstnrhi": 4.2}
-    table = all_tables(study([lab("0", "TSH", 0, 2, **limits), lab("0", "TSH", 9, x, **limits)], subjects=1))["measurement_worst"]
+    snapshot = study([lab("0", "TSH", 0, 2, **limits), lab("0", "TSH", 9, x, **limits)], subjects=1)
+    table = all_tables(snapshot)["measurement_worst"]
     found = table.frame.filter(pl.col("n") == 1)
     assert found["category"].to_list() == [high, low]
     uncollected = table.frame.filter(pl.col("category") == "not collected")
@@ -258,7 +265,8 @@ def test_a_tsh_without_a_limit_is_missing_and_not_normal() -> None:
 RESULT = st.builds(
     lab, st.sampled_from("012"), st.sampled_from(["ALT", "AST", "BILI", "ALP", "ALB", "TSH"]), st.integers(-5, 60),
     st.one_of(st.none(), st.floats(0.1, 500)), term=st.sampled_from([None, "Anemia"]),
-    grade=st.one_of(st.none(), st.integers(0, 4)), lbstnrlo=st.sampled_from([None, 1.0]), reason=st.sampled_from([None, "NO_LIMIT"]),
+    grade=st.one_of(st.none(), st.integers(0, 4)), lbstnrlo=st.sampled_from([None, 1.0]),
+    reason=st.sampled_from([None, "NO_LIMIT"]),
 )  # fmt: skip
 
 
@@ -329,7 +337,8 @@ def test_sections_speak_chinese(hcc: Snapshot, name: str) -> None:
 
 
 def test_measurements_speak_chinese() -> None:
-    tsh = [lab(str(who), "TSH", day, x, lbstnrlo=0.27, lbstnrhi=4.2) for who in range(3) for day, x in ((0, 2.0), (9, 12.0), (20, 0.2))]
+    days = ((0, 2.0), (9, 12.0), (20, 0.2))
+    tsh = [lab(str(who), "TSH", day, x, lbstnrlo=0.27, lbstnrhi=4.2) for who in range(3) for day, x in days]
     results = [*tsh, lab("0", "HBVDNA", 0, 10, "IU/mL"), lab("0", "HBVDNA", 30, 90000, "IU/mL"), lab("0", "ALT", 30, 500)]
     frames = {"vs": vital("VS", "SYSBP", "mmHg", (0, "119"), (9, "150")), "eg": vital("EG", "QTCF", "ms", (0, "400"), (9, "470"))}
     snapshot = study(results, **frames)

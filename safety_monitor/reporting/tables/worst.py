@@ -129,6 +129,8 @@ def _of_findings(study: Study, measure: Mapping[str, Any]) -> pl.DataFrame | Non
         return None
     measured = set(frame[f"{domain}TESTCD"].to_list())
     code = next((code for code in measure["codes"] if code in measured), None)
+    if code is None:
+        return None
     text = [f"{domain}{name}" for name in ("STRESU", "BLFL", "LOBXFL", "SEQ")]
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in text if name not in frame.columns)
     people = study.treated.select("usubjid", "first_treatment_on", "last_treatment_on")
