@@ -23,8 +23,8 @@ LIVER = peaks(
 )
 STEPS = [(n, 2 + n // 5) for n in range(2, 31)]
 TERMS = [
-    ("Pneumothorax", 25.0, 12.1, 42.2, 5.6),
-    ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0),
+    ("Pneumothorax", 25.0, 12.1, 42.2, 5.6, 0.7, 18.7),
+    ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0, 0.0, 9.7),
 ]
 MAKERS: dict[str, Callable[[], Figure]] = {
     "stopping": lambda: figures.stopping_boundary(STEPS, 12, 3, 30, "related grade 3 or worse"),
@@ -33,8 +33,8 @@ MAKERS: dict[str, Callable[[], Figure]] = {
     "edish": lambda: figures.edish(LIVER),
     "edish, nobody": lambda: figures.edish(peaks()),
     "edish, zero and far out": lambda: figures.edish(peaks(("S-1", 0.0, 0.0), ("S-2", 900.0, 80.0))),
-    "terms": lambda: figures.term_dots(TERMS),
-    "terms, everybody": lambda: figures.term_dots([("Fever", 100.0, 90.3, 100.0, 100.0)]),
+    "terms": lambda: figures.term_dots(TERMS, 36),
+    "terms, everybody": lambda: figures.term_dots([("Fever", 100.0, 90.3, 100.0, 100.0, 90.3, 100.0)], 36),
 }
 
 

@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import all_tables
 from safety_monitor.reporting.tables.adverse_events import GRADES, OVERVIEW_ROWS
-from safety_monitor.reporting.tables.base import Study, Table
-from safety_monitor.reporting.tables.base import SEPARATOR
+from safety_monitor.reporting.tables.base import SEPARATOR, Study, Table
 from safety_monitor.reporting.tables.labs import quadrant
 from safety_monitor.stats.competing import aalen_johansen, incidence_at
 from safety_monitor.study import StudySettings
@@ -398,6 +397,10 @@ def test_what_was_not_collected_says_so() -> None:
     absent = {name: table.not_collected for name, table in tables.items() if table.not_collected}
     assert absent == {
         "related_pd1_soc_pt_worst_grade": "no opinion on pd1 was reported",
+        "ae_actions_soc_pt": "action taken with the study treatment (AEACN) was reported for no event",
+        "special_interest": "no component of the study is known to cause immune-mediated events, and no group is configured (aesi)",
+        "procedure_complications": "no component of the study is a procedure",
+        "procedure_complications_by": "no component of the study is a procedure",
         "lab_worst_grade": "laboratory data (LB) were not imported",
         "lab_shift": "laboratory data (LB) were not imported",
         "edish_peaks": "laboratory data (LB) were not imported",
