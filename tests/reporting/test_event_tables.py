@@ -51,7 +51,8 @@ LAST = {
     "number": pl.Int64,
 }
 GIVEN = {
-    "usubjid": pl.String, "domain": pl.String, "seq": pl.Int64, "treatment": pl.String, "component": pl.String, "dose": pl.Float64,
+    "usubjid": pl.String, "domain": pl.String, "seq": pl.Int64, "treatment": pl.String, "component": pl.String,
+    "dose": pl.Float64,
     "unit": pl.String, "frequency": pl.String, "location": pl.String, "start_on": pl.Date, "end_on": pl.Date,
 }  # fmt: skip
 CM = dict.fromkeys(("USUBJID", "CMTRT", "CMSTDTC"), pl.String)
@@ -93,11 +94,13 @@ def reported_before(draw: st.DrawFn) -> Snapshot:
     terms = draw(each(WORDING, min_size=n, max_size=n))
     actions = draw(each(ACTION, min_size=n, max_size=n)) if draw(st.booleans()) else [None] * n
     events = events.with_columns(
-        pl.Series("immune", immune, pl.Boolean), pl.Series("aeterm", terms, pl.String), pl.Series("action_pd1", actions, pl.String),
+        pl.Series("immune", immune, pl.Boolean), pl.Series("aeterm", terms, pl.String),
+        pl.Series("action_pd1", actions, pl.String),
         aeendtc=pl.when(pl.col("aeseq") % 3 == 0).then((pl.col("onset_on") + pl.duration(days=9)).cast(pl.String)),
     )  # fmt: skip
     configured = {
-        **base.SETTINGS, "immune_flag": "AEIRFL" if draw(st.booleans()) else None, "aesi": {"Ones": ["One"], "More": ["Two", "Three"]},
+        **base.SETTINGS, "immune_flag": "AEIRFL" if draw(st.booleans()) else None,
+        "aesi": {"Ones": ["One"], "More": ["Two", "Three"]},
         "components": [{"name": "ablation", "kind": "procedure"}, {"name": "pd1", "profile": "pd1"}],
     }  # fmt: skip
     people = snapshot.frames["subjects"]["usubjid"].to_list()
@@ -117,7 +120,8 @@ def reported_before(draw: st.DrawFn) -> Snapshot:
     if draw(st.integers(0, 3)) == 0:
         return snapshot
     previous = [
-        {**{name: row[name] for name in PREVIOUS}, **draw(st.sampled_from([{}, {}, {"grade": 1}, {"serious": False}, {"related": False},
+        {**{name: row[name] for name in PREVIOUS}, **draw(st.sampled_from([
+            {}, {}, {"grade": 1}, {"serious": False}, {"related": False},
          {"fatal": False, "aeout": "UNKNOWN"}, {"aedecod": "Before"}]))}
         for row in events.to_dicts() if draw(st.booleans())
     ]  # fmt: skip
@@ -273,7 +277,8 @@ def test_deaths_in_and_after_the_window_by_cause() -> None:
         pl.Series("death_on", died, pl.Date), pl.Series("dthfl", [False, True, True, True, True])
     )
     said = [{"usubjid": "S-1", "dsdecod": "DEATH", "dsterm": "DEATH - ADVERSE EVENT"},
-            {"usubjid": "S-2", "dsdecod": "DEATH", "dsterm": "Progression"}, {"usubjid": "S-4", "dsdecod": "DEATH", "dsterm": "DEATH"}]  # fmt: skip
+            {"usubjid": "S-2", "dsdecod": "DEATH", "dsterm": "Progression"},
+            {"usubjid": "S-4", "dsdecod": "DEATH", "dsterm": "DEATH"}]  # fmt: skip
     frames = {**snapshot.frames, "subjects": people, "dispositions": pl.DataFrame(said, schema=DISPOSED)}
     found = all_tables(replace(snapshot, frames=frames))["deaths_summary"].frame
     assert found.select("kind", "row", "within", "after", "unknown", "n").rows() == [
@@ -329,7 +334,7 @@ def test_complications_count_once_per_session_and_subject() -> None:
 
 
 def test_immune_events_by_organ_with_onset_resolution_and_steroids() -> None:
-    """Colitis of S-0 ten days after the first dose, resolved in 14 days with prednisone; of S-1, twenty, going on; S-2: a question."""
+    """Colitis of S-0 ten days after the first dose, resolved in 14 with prednisone; of S-1, twenty, going on; S-2: a question."""
     colitis = {"aedecod": "Colitis", "grade": 2, "immune": True}
     events = [
         {
@@ -348,7 +353,8 @@ def test_immune_events_by_organ_with_onset_resolution_and_steroids() -> None:
     cm = [("S-0", "PREDNISONE", "2025-03-17"), ("S-1", "PREDNISONE", "2025-03-17"), ("S-1", "HYDROCORTISONE CREAM", "2025-04-02")]
     found = all_tables(with_given(snapshot, given, cm=pl.DataFrame(cm, schema=CM, orient="row")))["special_interest"].frame
     assert found.select(
-        "group", "n", "g2", "g3", "candidate_n", "onset_median", "onset_min", "onset_max", "resolved", "ongoing", "days_median", "steroid_n"
+        "group", "n", "g2", "g3", "candidate_n", "onset_median", "onset_min", "onset_max", "resolved", "ongoing",
+        "days_median", "steroid_n",
     ).rows() == [
         ("any", 2, 1, 1, 1, 15.0, 10, 20, 1, 1, 14.0, 1),
         ("bowel", 2, 1, 1, 1, 15.0, 10, 20, 1, 1, 14.0, 1),
