@@ -42,9 +42,17 @@ PREVIOUS = {
     "usubjid": pl.String, "aeseq": pl.Int64, "grade": pl.Int64, "serious": pl.Boolean, "fatal": pl.Boolean, "aeout": pl.String,
     "related": pl.Boolean, "aedecod": pl.String,
 }  # fmt: skip
-LAST = {"issued_on": pl.Date, "cutoff": pl.Date, "snapshot": pl.String, "n_treated": pl.Int64, "n_deaths": pl.Int64, "number": pl.Int64}
+LAST = {
+    "issued_on": pl.Date,
+    "cutoff": pl.Date,
+    "snapshot": pl.String,
+    "n_treated": pl.Int64,
+    "n_deaths": pl.Int64,
+    "number": pl.Int64,
+}
 GIVEN = {
-    "usubjid": pl.String, "domain": pl.String, "seq": pl.Int64, "treatment": pl.String, "component": pl.String, "dose": pl.Float64,
+    "usubjid": pl.String, "domain": pl.String, "seq": pl.Int64, "treatment": pl.String, "component": pl.String,
+    "dose": pl.Float64,
     "unit": pl.String, "frequency": pl.String, "location": pl.String, "start_on": pl.Date, "end_on": pl.Date,
 }  # fmt: skip
 CM = dict.fromkeys(("USUBJID", "CMTRT", "CMSTDTC"), pl.String)
@@ -86,11 +94,13 @@ def reported_before(draw: st.DrawFn) -> Snapshot:
     terms = draw(each(WORDING, min_size=n, max_size=n))
     actions = draw(each(ACTION, min_size=n, max_size=n)) if draw(st.booleans()) else [None] * n
     events = events.with_columns(
-        pl.Series("immune", immune, pl.Boolean), pl.Series("aeterm", terms, pl.String), pl.Series("action_pd1", actions, pl.String),
+        pl.Series("immune", immune, pl.Boolean), pl.Series("aeterm", terms, pl.String),
+        pl.Series("action_pd1", actions, pl.String),
         aeendtc=pl.when(pl.col("aeseq") % 3 == 0).then((pl.col("onset_on") + pl.duration(days=9)).cast(pl.String)),
     )  # fmt: skip
     configured = {
-        **base.SETTINGS, "immune_flag": "AEIRFL" if draw(st.booleans()) else None, "aesi": {"Ones": ["One"], "More": ["Two", "Three"]},
+        **base.SETTINGS, "immune_flag": "AEIRFL" if draw(st.booleans()) else None,
+        "aesi": {"Ones": ["One"], "More": ["Two", "Three"]},
         "components": [{"name": "ablation", "kind": "procedure"}, {"name": "pd1", "profile": "pd1"}],
     }  # fmt: skip
     people = snapshot.frames["subjects"]["usubjid"].to_list()
@@ -102,13 +112,16 @@ def reported_before(draw: st.DrawFn) -> Snapshot:
     cm = [{"USUBJID": who, "CMTRT": "Prednisone", "CMSTDTC": "2025-04-01"} for who in people[::2]]
     disposed = [{"usubjid": who, "dsdecod": draw(st.sampled_from(["DEATH", "ADVERSE EVENT"])), "dsterm": "DEATH - cancer",
                  "on": FIRST + timedelta(days=draw(st.integers(0, 99)))} for who in people[1:]]  # fmt: skip
-    more = {"dispositions": pl.DataFrame(disposed, schema=DISPOSED)} | ({"cm": pl.DataFrame(cm, schema=CM)} if draw(st.booleans()) else {})
+    more = {"dispositions": pl.DataFrame(disposed, schema=DISPOSED)} | (
+        {"cm": pl.DataFrame(cm, schema=CM)} if draw(st.booleans()) else {}
+    )
     snapshot = with_given(replace(snapshot, frames={**snapshot.frames, "events": events}), rows, **more)
     snapshot = replace(snapshot, study=StudySettings.of(configured).model_dump(mode="json"))
     if draw(st.integers(0, 3)) == 0:
         return snapshot
     previous = [
-        {**{name: row[name] for name in PREVIOUS}, **draw(st.sampled_from([{}, {}, {"grade": 1}, {"serious": False}, {"related": False},
+        {**{name: row[name] for name in PREVIOUS}, **draw(st.sampled_from([
+            {}, {}, {"grade": 1}, {"serious": False}, {"related": False},
          {"fatal": False, "aeout": "UNKNOWN"}, {"aedecod": "Before"}]))}
         for row in events.to_dicts() if draw(st.booleans())
     ]  # fmt: skip
@@ -169,7 +182,9 @@ def test_tables_of_events_cross_foot(snapshot: Snapshot) -> None:
         assert overview[row["row"], None]["events"] == row["events"]
     serious = overview["Any SAE (AESER=Y or any criterion)", None]
     top = rows["sae_soc_pt_interval"][0]
-    assert [top[c] for c in ("n", "events", "new_n", "new_events")] == [serious[c] for c in ("n", "events", "new_n", "new_events")]
+    assert [top[c] for c in ("n", "events", "new_n", "new_events")] == [
+        serious[c] for c in ("n", "events", "new_n", "new_events")
+    ]
     every = tables["ae_soc_pt_worst_grade"].frame
     assert overview["Any TEAE", None]["new_n"] == every["new_n"][0]
     for component in ("ablation", "pd1"):
@@ -202,7 +217,9 @@ def test_tables_of_events_cross_foot(snapshot: Snapshot) -> None:
 @RANDOM
 @given(reported_before(), st.randoms(use_true_random=False))
 def test_order_of_the_frames_changes_nothing(snapshot: Snapshot, random: Any) -> None:
-    shuffled = {name: frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 99)) for name, frame in snapshot.frames.items()}
+    shuffled = {
+        name: frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 99)) for name, frame in snapshot.frames.items()
+    }
     again = all_tables(replace(snapshot, frames=shuffled))
     tables = all_tables(snapshot)
     assert [name for name in tables if again[name].to_csv() != tables[name].to_csv()] == []
@@ -242,7 +259,10 @@ def test_an_event_that_got_worse_is_new_where_it_was_not_counted() -> None:
     """Three subjects had rash: mild then and severe now; severe then as now; and not yet reported."""
     snapshot = base.study([{"usubjid": "S-0", "grade": 3}, {"usubjid": "S-1", "grade": 3}, {"usubjid": "S-2", "grade": 1}])
     tables = all_tables(after(snapshot, known(snapshot, e0={"grade": 1}, e2={})))
-    rows = {row["row"]: (row["new_n"], row["new_events"], row["n"], row["events"]) for row in tables["overview_interval"].frame.to_dicts()}
+    rows = {
+        row["row"]: (row["new_n"], row["new_events"], row["n"], row["events"])
+        for row in tables["overview_interval"].frame.to_dicts()
+    }
     assert rows["Any TEAE"] == (1, 1, 3, 3)
     assert rows["Grade >=3 TEAE"] == (1, 1, 2, 2)
     assert rows["Any SAE (AESER=Y)"] == (0, 0, 0, 0)
@@ -257,7 +277,8 @@ def test_deaths_in_and_after_the_window_by_cause() -> None:
         pl.Series("death_on", died, pl.Date), pl.Series("dthfl", [False, True, True, True, True])
     )
     said = [{"usubjid": "S-1", "dsdecod": "DEATH", "dsterm": "DEATH - ADVERSE EVENT"},
-            {"usubjid": "S-2", "dsdecod": "DEATH", "dsterm": "Progression"}, {"usubjid": "S-4", "dsdecod": "DEATH", "dsterm": "DEATH"}]  # fmt: skip
+            {"usubjid": "S-2", "dsdecod": "DEATH", "dsterm": "Progression"},
+            {"usubjid": "S-4", "dsdecod": "DEATH", "dsterm": "DEATH"}]  # fmt: skip
     frames = {**snapshot.frames, "subjects": people, "dispositions": pl.DataFrame(said, schema=DISPOSED)}
     found = all_tables(replace(snapshot, frames=frames))["deaths_summary"].frame
     assert found.select("kind", "row", "within", "after", "unknown", "n").rows() == [
@@ -272,7 +293,11 @@ def test_deaths_in_and_after_the_window_by_cause() -> None:
 
 
 PROCEDURE = [{"name": "ablation", "kind": "procedure"}, {"name": "pd1", "profile": "pd1"}]
-TRIED = [("S-0", "ablation", "MWA", "LUNG", 0, 0), ("S-0", "ablation", "MWA", "LUNG", 20, 20), ("S-1", "ablation", "RFA", None, 0, 0)]
+TRIED = [
+    ("S-0", "ablation", "MWA", "LUNG", 0, 0),
+    ("S-0", "ablation", "MWA", "LUNG", 20, 20),
+    ("S-1", "ablation", "RFA", None, 0, 0),
+]
 
 
 @pytest.mark.parametrize(
@@ -309,10 +334,16 @@ def test_complications_count_once_per_session_and_subject() -> None:
 
 
 def test_immune_events_by_organ_with_onset_resolution_and_steroids() -> None:
-    """Colitis of S-0 ten days after the first dose, resolved in 14 days with prednisone; of S-1, twenty, going on; S-2: a question."""
+    """Colitis of S-0 ten days after the first dose, resolved in 14 with prednisone; of S-1, twenty, going on; S-2: a question."""
     colitis = {"aedecod": "Colitis", "grade": 2, "immune": True}
     events = [
-        {**colitis, "usubjid": "S-0", "onset_on": FIRST + timedelta(days=15), "aeendtc": "2025-03-30", "aeout": "RECOVERED/RESOLVED"},
+        {
+            **colitis,
+            "usubjid": "S-0",
+            "onset_on": FIRST + timedelta(days=15),
+            "aeendtc": "2025-03-30",
+            "aeout": "RECOVERED/RESOLVED",
+        },
         {**colitis, "usubjid": "S-1", "grade": 3, "onset_on": FIRST + timedelta(days=25), "aeout": "NOT RECOVERED/NOT RESOLVED"},
         {**colitis, "usubjid": "S-2", "immune": None, "onset_on": FIRST + timedelta(days=25)},
         {**colitis, "usubjid": "S-3", "immune": None, "onset_on": FIRST + timedelta(days=4)},  # before any dose
@@ -322,7 +353,8 @@ def test_immune_events_by_organ_with_onset_resolution_and_steroids() -> None:
     cm = [("S-0", "PREDNISONE", "2025-03-17"), ("S-1", "PREDNISONE", "2025-03-17"), ("S-1", "HYDROCORTISONE CREAM", "2025-04-02")]
     found = all_tables(with_given(snapshot, given, cm=pl.DataFrame(cm, schema=CM, orient="row")))["special_interest"].frame
     assert found.select(
-        "group", "n", "g2", "g3", "candidate_n", "onset_median", "onset_min", "onset_max", "resolved", "ongoing", "days_median", "steroid_n"
+        "group", "n", "g2", "g3", "candidate_n", "onset_median", "onset_min", "onset_max", "resolved", "ongoing",
+        "days_median", "steroid_n",
     ).rows() == [
         ("any", 2, 1, 1, 1, 15.0, 10, 20, 1, 1, 14.0, 1),
         ("bowel", 2, 1, 1, 1, 15.0, 10, 20, 1, 1, 14.0, 1),
@@ -333,7 +365,11 @@ def test_immune_events_by_organ_with_onset_resolution_and_steroids() -> None:
 
 def test_serious_event_with_days_since_each_component() -> None:
     event = {"serious": True, "serious_as_flagged": True, "onset_on": FIRST + timedelta(days=10), "aestdtc": "2025-03-11"}
-    given = [("S-0", "ablation", "MWA", None, 0, 0), ("S-0", "ablation", "MWA", None, 12, 12), ("S-0", "pd1", "SINTILIMAB", None, 2, 4)]
+    given = [
+        ("S-0", "ablation", "MWA", None, 0, 0),
+        ("S-0", "ablation", "MWA", None, 12, 12),
+        ("S-0", "pd1", "SINTILIMAB", None, 2, 4),
+    ]
     row = all_tables(with_given(base.study([event], components=PROCEDURE), given))["sae_listing"].frame.row(0, named=True)
     assert [row[c] for c in ("ASTDY", "days_since_ablation", "days_since_pd1")] == [11, 10, 6]
     assert row["expected_ablation"] is None  # no list of a component without a profile
@@ -342,7 +378,12 @@ def test_serious_event_with_days_since_each_component() -> None:
 
 def test_most_common_terms_by_either_threshold() -> None:
     """Of 20 subjects: two had Rash (10 %), one a severe Pain (5 %), one a mild Cough (5 %)."""
-    events = [{"usubjid": "S-0"}, {"usubjid": "S-1"}, {"usubjid": "S-2", "aedecod": "Pain", "grade": 3}, {"usubjid": "S-3", "aedecod": "Cough"}]
+    events = [
+        {"usubjid": "S-0"},
+        {"usubjid": "S-1"},
+        {"usubjid": "S-2", "aedecod": "Pain", "grade": 3},
+        {"usubjid": "S-3", "aedecod": "Cough"},
+    ]
     assert all_tables(base.study(events, subjects=20))["common_terms"].frame["PT"].to_list() == ["Rash", "Pain"]
 
 

@@ -33,8 +33,8 @@ LEVELS = pl.DataFrame({"to_week": [0, 0, 4], "level": ["1", "3", "2"], "n": [3, 
 BARS = [("Systolic (mmHg)", [("≥ 180", 4, 10.0), ("< 180", 35, 87.5), ("missing", 1, 2.5)])]
 STEPS = [(n, 2 + n // 5) for n in range(2, 31)]
 TERMS = [
-    ("Pneumothorax", 25.0, 12.1, 42.2, 5.6),
-    ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0),
+    ("Pneumothorax", 25.0, 12.1, 42.2, 5.6, 0.7, 18.7),
+    ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0, 0.0, 9.7),
 ]
 MAKERS: dict[str, Callable[[], Figure]] = {
     "stopping": lambda: figures.stopping_boundary(STEPS, 12, 3, 30, "related grade 3 or worse"),
@@ -49,8 +49,8 @@ MAKERS: dict[str, Callable[[], Figure]] = {
     "small multiples, too few": lambda: figures.small_multiples([PANEL], 9),
     "levels": lambda: figures.levels_over_time([("ALBI grade", LEVELS)], [("1", "2", "3")]),
     "categories": lambda: figures.category_bars(BARS, 40),
-    "terms": lambda: figures.term_dots(TERMS),
-    "terms, everybody": lambda: figures.term_dots([("Fever", 100.0, 90.3, 100.0, 100.0)]),
+    "terms": lambda: figures.term_dots(TERMS, 36),
+    "terms, everybody": lambda: figures.term_dots([("Fever", 100.0, 90.3, 100.0, 100.0, 90.3, 100.0)], 36),
 }
 
 

@@ -394,6 +394,7 @@ def study(events: list[dict[str, Any]], subjects: int = 4, **configured: Any) ->
 
 def test_what_was_not_collected_says_so() -> None:
     tables = all_tables(study([]))
+    immune = "no component of the study is known to cause immune-mediated events, and no group is configured (aesi)"
     absent = {name: table.not_collected for name, table in tables.items() if table.not_collected}
     assert absent == {
         "exposure_components": "exposure (EX, PR) was not imported",
@@ -405,6 +406,10 @@ def test_what_was_not_collected_says_so() -> None:
         "deviation_listing": "protocol deviations (DV) were not imported",
         "eligibility": "eligibility criteria (IE) were not imported",
         "related_pd1_soc_pt_worst_grade": "no opinion on pd1 was reported",
+        "ae_actions_soc_pt": "action taken with the study treatment (AEACN) was reported for no event",
+        "special_interest": immune,
+        "procedure_complications": "no component of the study is a procedure",
+        "procedure_complications_by": "no component of the study is a procedure",
         "lab_worst_grade": "laboratory data (LB) were not imported",
         "lab_shift": "laboratory data (LB) were not imported",
         "edish_peaks": "laboratory data (LB) were not imported",

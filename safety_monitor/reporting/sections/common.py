@@ -16,7 +16,7 @@ def section(material: Material) -> Section:
     table = material.tables["common_terms"]
     rows = table.frame.to_dicts()
     study = Study(material.snapshot)
-    dots = [(row["PT"], row["pct"], row["cp_lo"], row["cp_hi"], row["ge3_pct"], row["ge3_lo"], row["ge3_hi"]) for row in rows[:_DRAWN]]
+    dots = table.frame.head(_DRAWN).select("PT", "pct", "cp_lo", "cp_hi", "ge3_pct", "ge3_lo", "ge3_hi").rows()
     picture = embedded(figures.term_dots(dots, study.n)) if dots else None
     values = {"table": table, "rows": rows, "picture": picture, "since": study.last_report}
     return Section("common", "Most common adverse events", values)

@@ -21,8 +21,11 @@ _OF_COMPONENT = ("days_since", "investigator", "system", "share", "action", "exp
 def section(material: Material) -> Section:
     frames = material.snapshot.frames
     names = [component.name for component in material.settings.components]
-    weighed = {(row["usubjid"], row["aeseq"]): row for row in frames["events"].iter_rows(named=True) if row.get("leading")}
-    rows = [_row(row, names, weighed, material.settings.related) for row in material.tables["sae_listing"].frame.iter_rows(named=True)]
+    weighed = {
+        (row["usubjid"], row["aeseq"]): row for row in frames["events"].iter_rows(named=True) if row.get("leading")
+    }
+    related, listed = material.settings.related, material.tables["sae_listing"].frame
+    rows = [_row(row, names, weighed, related) for row in listed.iter_rows(named=True)]
     official = "criteria" in frames and bool(frames["criteria"]["official"].any())
     return Section(
         "serious",

@@ -122,11 +122,11 @@ def cells_of(study: Study) -> Iterator[pl.DataFrame]:
         yield cells(records, "overview_interval", row, "n")
         yield cells(study.since_last(records, wanted), "overview_interval", row, "new_n")
     for label, subjects, fresh in subject_rows(study):
-        for table, column, chosen in (
+        for table, column, people in (
             ("overview", "n", subjects), ("overview_interval", "n", subjects), ("overview_interval", "new_n", fresh)
         ):  # fmt: skip
-            if chosen is not None:
-                yield cells(chosen.unique().to_frame("usubjid"), table, label, column)
+            if people is not None:
+                yield cells(people.unique().to_frame("usubjid"), table, label, column)
 
 
 def overview(study: Study) -> Table:
@@ -252,7 +252,9 @@ def not_asked(study: Study) -> Iterator[Table]:
     """Tables of the components on which no opinion was reported: empty, and saying so."""
     for component in study.settings.components:
         if study.related_to(component) is None:
-            what = words("Treatment-emergent events that the investigator called related to {component}.", component=component.name)
+            what = words(
+                "Treatment-emergent events that the investigator called related to {component}.", component=component.name
+            )
             why = words("no opinion on {component} was reported", component=component.name)
             yield Table.absent(_related_name(component.name), _related_title(component.name), BY_TERM, what, why)
 

@@ -28,7 +28,9 @@ BY_KIND = {
 }  # fmt: skip
 NAME, KINDS = "procedure_complications", "procedure_complications_by"
 ANY, LISTED, OTHER = "ANY", "LISTED", "Other, related to the procedure"
-_DATA: dict[str, Any] = tomllib.loads(files("safety_monitor.reporting").joinpath("events.toml").read_text("utf-8"))["complications"]
+_DATA: dict[str, Any] = tomllib.loads(
+    files("safety_monitor.reporting").joinpath("events.toml").read_text("utf-8")
+)["complications"]
 _SESSION = ("usubjid", "session_on")
 _LEVELS: tuple[list[str], ...] = ([], ["group"], ["group", "pt"])
 _listed = pl.col("group") != OTHER

@@ -36,8 +36,8 @@ def attribution_agreement(study: Study) -> Table:
     levels = COUNTING["engine_related"]["levels"]
     rule = words(
         "Treatment-emergent events that both rated; the system counts as related from {level} on; not rated: one of the two gave "
-        "no opinion. Weighted kappa (squared distance) where the investigators' words are levels. Far apart: {distance} levels or "
-        "more from the nearest that the investigator's word leaves open. Reviewed: by a sponsor reviewer; agreement and kappa "
+        "no opinion. Weighted kappa (squared distance) where the investigators' words are levels. Far apart: {distance} levels "
+        "or more from the nearest that the investigator's word leaves open. Reviewed: by a sponsor reviewer; agreement and kappa "
         "with the investigator, weighted kappa with the system.",
         level=words(levels[0].lower()), distance=study.settings.attribution.query_distance,
     )  # fmt: skip

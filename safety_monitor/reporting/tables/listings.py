@@ -75,7 +75,8 @@ def sae_listing(study: Study) -> Table:
     rule = words(
         "Every event with AESER=Y or any seriousness criterion, whenever it began, with its onset (partial dates completed) and "
         "whether it is treatment-emergent. Study day: first treatment is day 1. Days since a component: from the last day on "
-        "which it was given, on or before onset. Expected: by the reference safety information of the component in force at onset."
+        "which it was given, on or before onset. Expected: by the reference safety information of the component in force at "
+        "onset."
     )
     return Table("sae_listing", "Serious adverse events", pl.concat([frame, more], how="horizontal"), rule)
 
@@ -156,7 +157,8 @@ def deaths(study: Study) -> Table:
 def _deaths(study: Study) -> Table:
     fatal = study.events.filter("fatal")
     terms = fatal.sort("aeseq").group_by("usubjid").agg(
-        pl.col("pt").unique(maintain_order=True).str.join("; ").alias("fatal_terms"), pl.col("related").any().alias("fatal_related")
+        pl.col("pt").unique(maintain_order=True).str.join("; ").alias("fatal_terms"),
+        pl.col("related").any().alias("fatal_related"),
     )  # fmt: skip
     after_last = (pl.col("death_on") - pl.col("last_treatment_on")).dt.total_days()
     new = pl.lit(None, pl.Boolean) if study.last_report is None else study.after_last_cutoff("death_on")
@@ -207,7 +209,8 @@ def deaths_summary(study: Study) -> Table:
     for kind, row, subjects in _death_rows(study):
         counted = {name: None if chosen is None else chosen.height for name, chosen in _death_columns(study, subjects).items()}
         n = subjects.height
-        rows.append((kind, row, counted["within"], counted["after"], counted["unknown"], n, percent(n, study.n), counted["new_n"]))
+        when = (counted["within"], counted["after"], counted["unknown"])
+        rows.append((kind, row, *when, n, percent(n, study.n), counted["new_n"]))
     rule = words(
         "Treated subjects who died, of any cause, in per cent of N = {n} treated; within: up to {days} days after the last "
         "treatment.", n=study.n, days=_WINDOW,

@@ -62,7 +62,9 @@ def modifications(study: Study) -> Table:
 def modified(study: Study) -> dict[str | None, pl.DataFrame]:
     """By component (None: all drugs together): the treatment-emergent records with an action, named in ``done``."""
     events = study.emergent
-    known = {c.name: column for c in study.settings.components if (column := study.action_on(c)) is not None}
+    known: dict[str | None, pl.Expr] = {
+        c.name: column for c in study.settings.components if (column := study.action_on(c)) is not None
+    }
     if not known and events["aeacn"].null_count() == events.height:
         return {}
     names = {action.value: name for name, (action, _) in ACTIONS.items()}

@@ -101,7 +101,7 @@ def grouped(study: Study) -> pl.DataFrame:
     """Events once for each group they are in: kind, group, whether they count or are candidates only, first dose, end, what
     became of them, and whether a corticosteroid was started for them."""
     events = study.events.filter((pl.col("onset_on") >= pl.col("first_treatment_on")).fill_null(True))
-    schema = {**events.schema, **_SCHEMA}
+    schema: dict[str, Any] = {**events.schema, **_SCHEMA}
     steroids, first_dose = _steroids(study), _first_dose(study)
     flags = {key: flag for key, flag in study.once(advised_events)}
     rows: list[dict[str, Any]] = []
