@@ -86,7 +86,7 @@ def operating_characteristics(
             rising, said = values[-1] > values[0], None
             for k in marked:
                 axes.plot([rates[k]], [values[k]], marker=marker, color=colour, markersize=4.5, clip_on=False, zorder=3)
-                if said is not None and abs(values[k] - said) < 0.06 * values.max():
+                if said is not None and abs(values[k] - said) < 0.08 * values.max():
                     continue  # too near the last one that was labelled; the table has it
                 said, low = values[k], rising and values[k] < 0.15
                 shift = (-4 if low else 5, 4 if low or not rising else -9)
