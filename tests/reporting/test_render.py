@@ -27,11 +27,13 @@ from safety_monitor.resources import resource_dir
 from safety_monitor.workflow.freezing import Collected, freeze
 
 SECTIONS = (
-    "Summary", "Adverse events: overview", "Adverse events by organ class, term and worst grade",
+    "Summary", "Accrual", "Disposition", "Demography and baseline characteristics", "Exposure to each component",
+    "Adverse events: overview", "Adverse events by organ class, term and worst grade",
     "Related events, overall and per component", "Serious adverse events: listing", "Deaths",
     "Exposure-adjusted rates", "Laboratory results: worst grade", "Laboratory results: shift from baseline",
     "Liver safety", "Stopping rules", "Attribution to the components", "Sites and data quality",
-    "Definitions and policies",
+    "Protocol deviations, consent and eligibility", "Definitions and policies",
+    "Appendix: exposure by age and sex, dropouts and deaths",
 )  # fmt: skip
 PROGRAM = """
 import sys

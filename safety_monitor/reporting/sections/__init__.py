@@ -15,7 +15,8 @@ from safety_monitor.reporting.tables import Table
 from safety_monitor.study import StudySettings
 
 DSMB = (
-    "summary", "accrual", "disposition", "baseline", "treatment", "overview", "terms", "related", "serious", "deaths", "rates", "laboratory", "shifts", "liver",
+    "summary", "accrual", "disposition", "baseline", "treatment", "overview", "terms", "related", "serious", "deaths", "rates",
+    "laboratory", "shifts", "liver",
     "monitoring", "attribution", "conduct", "deviations", "definitions", "dsur",
 )  # fmt: skip
 

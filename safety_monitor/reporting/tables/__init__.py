@@ -15,6 +15,7 @@ from safety_monitor.reporting.tables import (
     conduct,
     deviations,
     disposition,
+    dose_levels,
     drilldown,
     dsur,
     episodes,
@@ -37,8 +38,8 @@ def all_tables(snapshot: Snapshot) -> dict[str, Table]:
     """
     study = Study(snapshot)
     makers = (
-        accrual, disposition, baseline, treatment, adverse_events, listings, exposure, labs, episodes, liver, sites, deviations,
-        conduct, monitoring, drilldown, advice, dsur,
+        accrual, disposition, baseline, treatment, dose_levels, adverse_events, listings, exposure, labs, episodes, liver, sites,
+        deviations, conduct, monitoring, drilldown, advice, dsur,
     )  # fmt: skip
     tables = [table for maker in makers for table in maker.tables(study)]
     return {table.name: table for table in tables}
