@@ -232,7 +232,7 @@ def test_weight_is_the_flagged_value_in_kilograms() -> None:
 
     vs = [
         weight(0, "70", "kg", "2025-02-20", "Y"), weight(0, "90", "kg", "2025-02-28", None),  # the flag wins
-        weight(1, "100", "LB", "2025-02-20T08:00", None), weight(1, "1", "kg", "2025-05-01", None),  # the last until first treatment
+        weight(1, "100", "LB", "2025-02-20T08:00", None), weight(1, "1", "kg", "2025-05-01", None),  # before treatment
         weight(2, "60", "stone", "2025-02-20", "Y"),  # a unit that is not read is missing
     ]  # fmt: skip
     frame = all_tables(trial([person(k) for k in range(3)], vs=vs))["baseline"].frame
@@ -300,8 +300,8 @@ def test_sessions_by_number_and_place() -> None:
     rows = all_tables(snapshot)["exposure_components"].frame.filter(component="ablation")
     counts = {(row["row"], row["value"]): row["n"] for row in rows.to_dicts() if row["n"] is not None}
     assert counts == {
-        ("Subjects given", None): 2, ("Sessions", "1"): 1, ("Sessions", "2"): 1, ("Location", "LIVER"): 1, ("Location", "LUNG"): 1,
-        ("Location", "Not stated"): 1, ("Modality", "MWA"): 2,
+        ("Subjects given", None): 2, ("Sessions", "1"): 1, ("Sessions", "2"): 1, ("Location", "LIVER"): 1,
+        ("Location", "LUNG"): 1, ("Location", "Not stated"): 1, ("Modality", "MWA"): 2,
     }  # fmt: skip
     assert rows.filter(row="Sessions").drop_nulls("total")["total"].to_list() == [3]
 
@@ -369,7 +369,8 @@ def test_questions_by_owner_and_age() -> None:
 
 def test_conduct_checks() -> None:
     people = [
-        person(0, consented_on=DAY + timedelta(days=1)), person(1, consented_on=None), person(2, death_on=DAY + timedelta(days=5), dthfl=True),
+        person(0, consented_on=DAY + timedelta(days=1)), person(1, consented_on=None),
+        person(2, death_on=DAY + timedelta(days=5), dthfl=True),
         person(3, treated=False),
     ]  # fmt: skip
     criteria = [
