@@ -176,7 +176,8 @@ def _mh(course: Course, facts: Assumptions, chance: Chance) -> Iterator[Row]:
         }
     if chance.happens(facts.population.earlier_tace):
         year = course.person.conditions["HEPATOCELLULAR CARCINOMA"]
-        yield {"MHTERM": "TRANSARTERIAL CHEMOEMBOLISATION (TACE)", "MHCAT": "PRIOR TREATMENT", "MHENRF": "BEFORE", "MHSTDTC": str(year)}
+        term = "TRANSARTERIAL CHEMOEMBOLISATION (TACE)"
+        yield {"MHTERM": term, "MHCAT": "PRIOR TREATMENT", "MHENRF": "BEFORE", "MHSTDTC": str(year)}
 
 
 def _sc(course: Course, facts: Assumptions, chance: Chance) -> Iterator[Row]:

@@ -33,7 +33,8 @@ SECTIONS = (
     "Immune-mediated events and events of special interest", "Complications of the procedure", "Exposure-adjusted rates",
     "Laboratory results: worst grade", "Laboratory results: shift from baseline",
     "Liver safety", "Stopping rules", "Attribution to the components", "Sites and data quality",
-    "Definitions and policies",
+    "Protocol deviations, consent and eligibility", "Definitions and policies",
+    "Appendix: exposure by age and sex, dropouts and deaths",
 )  # fmt: skip
 PROGRAM = """
 import sys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
@@ -21,7 +22,9 @@ def accrual_steps(
 ) -> Figure:  # fmt: skip
     """Subjects treated and consented so far, by day; *planned*: how many in all, *span*: the days they are planned over."""
     with plt.rc_context(THEME):
-        figure, axes = axes_of(6.3, 3.0)
+        figure, drawn = axes_of(6.3, 3.0)
+        axes: Any = drawn  # matplotlib draws dates, its types do not know it
+        dates: Any = mdates
         days = [*treated, *consented, until]
         start = min([*days, *(span or ())])
         end = max(until, span[1]) if span else until
@@ -49,9 +52,9 @@ def accrual_steps(
         axes.set_xlim(start, end)
         axes.set_ylim(0, top * 1.08)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        locator = mdates.AutoDateLocator(minticks=4, maxticks=8)
+        locator = dates.AutoDateLocator(minticks=4, maxticks=8)
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(mdates.DateFormatter("%Y-%m"))
+        axes.xaxis.set_major_formatter(dates.DateFormatter("%Y-%m"))
         axes.set_xlabel(t("Date (year and month)"))
         axes.set_ylabel(t("Subjects, cumulative (n)"))
         axes.grid(axis="y", color="#E3E6EA", linewidth=0.6)
@@ -63,7 +66,7 @@ def accrual_steps(
         return render(figure, alt)
 
 
-def _steps(days: Sequence[date], start: date, until: date) -> tuple[list[date], list[int]]:
+def _steps(days: Sequence[date], start: date, until: date) -> Any:
     ordered = sorted(day for day in days if day <= until)
     return [start, *ordered, until], [*range(len(ordered) + 1), len(ordered)]
 

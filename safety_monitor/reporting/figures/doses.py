@@ -14,7 +14,9 @@ _LOOKS = ((BLUE, ""), (SKY, "////"), (YELLOW, "...."), (VERMILION, "xxxx"))
 _HELD, _ENDED = ("#FFFFFF", "\\\\\\\\"), ("#E3E6EA", "")
 
 
-def dose_levels(component: str, weeks: Sequence[int], levels: Mapping[str, Sequence[int]], held: Sequence[int], ended: Sequence[int]) -> Figure:
+def dose_levels(
+    component: str, weeks: Sequence[int], levels: Mapping[str, Sequence[int]], held: Sequence[int], ended: Sequence[int]
+) -> Figure:
     """Subjects by what they take at the end of each week since the first dose of *component*: *levels* (highest first), held,
     ended; those whose time has not come yet are left out, so that the height of each column is who is followed so long.
     """
@@ -36,5 +38,9 @@ def dose_levels(component: str, weeks: Sequence[int], levels: Mapping[str, Seque
         step = weeks[1] - weeks[0] if len(weeks) > 1 else 1
         axes.set_xlim(-0.6 * step, (weeks[-1] if weeks else 1) + 0.6 * step)
         parts = [f"{name}: {counts[0]}" for name, counts, _ in known if counts]
-        alt = t("Doses of {component} by week since the first dose; in the first week {doses}.", component=component, doses=", ".join(parts))
+        alt = t(
+            "Doses of {component} by week since the first dose; in the first week {doses}.",
+            component=component,
+            doses=", ".join(parts),
+        )
         return render(figure, alt)

@@ -99,7 +99,14 @@ def _draw(axes: Axes, box: Box, left: float, top: float, width: float, height: f
 
 
 def _line(axes: Axes, begin: tuple[float, float], end: tuple[float, float], arrow: bool = False) -> None:
-    style = {"arrowstyle": "-|>" if arrow else "-", "color": GREY, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
+    style = {
+        "arrowstyle": "-|>" if arrow else "-",
+        "color": GREY,
+        "linewidth": 0.9,
+        "shrinkA": 0,
+        "shrinkB": 0,
+        "mutation_scale": 7,
+    }
     axes.annotate("", end, begin, arrowprops=style)
 
 

@@ -48,7 +48,9 @@ def _funnel(frame: pl.DataFrame) -> dict[str, str] | None:
     panels = []
     for measure in frame["measure"].unique(maintain_order=True):
         own = frame.filter(measure=measure).filter(pl.col("person_years") > 0)
-        sites = [(row["SITEID"], row["person_years"], row["rate"], row["outside"] is not None) for row in own.iter_rows(named=True)]
+        sites = [
+            (row["SITEID"], row["person_years"], row["rate"], row["outside"] is not None) for row in own.iter_rows(named=True)
+        ]
         panels.append((t(measure), own["pooled"][0] if own.height else None, sites))
     return embedded(figures.site_funnel(panels)) if any(sites for _, _, sites in panels) else None
 

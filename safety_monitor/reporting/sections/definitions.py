@@ -13,14 +13,18 @@ from safety_monitor.reporting.tables.base import COUNTING
 from safety_monitor.rules.stopping import counted_event
 
 _DOMAINS = {
-    "dispositions": "disposition (DS)", "exposures": "exposure (EX, PR)", "labs": "laboratory results (LB)", "vs": "vital signs (VS)",
-    "eg": "electrocardiograms (EG)", "mh": "medical history (MH)", "cm": "concomitant medication (CM)", "rs": "tumour response (RS)",
-    "sc": "subject characteristics (SC)", "suppdm": "supplemental demography (SUPPDM)", "dv": "protocol deviations (DV)",
+    "dispositions": "disposition (DS)", "exposures": "exposure (EX, PR)", "labs": "laboratory results (LB)",
+    "vs": "vital signs (VS)", "eg": "electrocardiograms (EG)", "mh": "medical history (MH)", "cm": "concomitant medication (CM)",
+    "rs": "tumour response (RS)", "sc": "subject characteristics (SC)", "suppdm": "supplemental demography (SUPPDM)",
+    "dv": "protocol deviations (DV)",
     "ie": "eligibility criteria (IE)", "sae_receipt": "times of awareness of serious events (sae_receipt)",
 }  # fmt: skip
 #: What each setting of the grading policy says in words.
 READINGS = {
-    ("within_normal_range", "zero"): "A value inside its normal range is grade 0 although an absolute cut-off lies inside the range.",
+    (
+        "within_normal_range",
+        "zero",
+    ): "A value inside its normal range is grade 0 although an absolute cut-off lies inside the range.",
     ("within_normal_range", "cut_off"): "An absolute cut-off grades also inside the normal range.",
     ("baseline_arm", "outside_normal"): "Criteria relative to baseline count for values outside the normal range.",
     ("baseline_arm", "as_printed"): "Criteria relative to baseline count as printed.",
@@ -47,7 +51,11 @@ def section(material: Material) -> Section:
             "settings": settings,
             "preset": policy["preset"],
             "readings": [READINGS[pair] for pair in policy.items() if pair in READINGS],
-            "others": [f"{switch} = {setting}" for switch, setting in policy.items() if switch != "preset" and (switch, setting) not in READINGS],
+            "others": [
+                f"{switch} = {setting}"
+                for switch, setting in policy.items()
+                if switch != "preset" and (switch, setting) not in READINGS
+            ],
             "present": [label for name, label in _DOMAINS.items() if name in frames],
             "absent": [label for name, label in _DOMAINS.items() if name not in frames],
             "stopping": [(rule, counted_event(rule.event).says) for rule in settings.stopping],

@@ -23,14 +23,18 @@ def section(material: Material) -> Section:
             rows = own.to_dicts()
             measured = [row for row in rows if row["known"] is not None]
             counted = [row for row in rows if row["known"] is None]
-            parts.append({"component": component, "measured": measured, "counted": counted, "picture": _picture(material, component.name),
-                          "basis": _basis(each.frame.filter(component=component.name))})  # fmt: skip
+            basis = _basis(each.frame.filter(component=component.name))
+            picture = _picture(material, component.name)
+            parts.append({"component": component, "measured": measured, "counted": counted, "picture": picture, "basis": basis})
     return Section("treatment", "Exposure to each component", {"table": table, "each": each, "parts": parts})
 
 
 def _basis(own: pl.DataFrame) -> dict[str, int]:
     """How many subjects' intensity is against the dose by body weight, and against the first dose."""
-    return {source or "": n for source, n in own.drop_nulls("intended_from").group_by("intended_from").len().sort("intended_from").iter_rows()}
+    return {
+        source or "": n
+        for source, n in own.drop_nulls("intended_from").group_by("intended_from").len().sort("intended_from").iter_rows()
+    }
 
 
 def _picture(material: Material, component: str) -> dict[str, str] | None:

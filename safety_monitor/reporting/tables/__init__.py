@@ -17,6 +17,7 @@ from safety_monitor.reporting.tables import (
     courses,
     deviations,
     disposition,
+    dose_levels,
     dsur,
     edish,
     episodes,
@@ -42,7 +43,7 @@ __all__ = ["COUNTING", "Study", "Table", "all_tables"]
 
 #: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
 MAKERS = (
-    accrual, disposition, baseline, treatment, adverse_events, listings, modified, special, complications, exposure, incidence,
+    accrual, disposition, baseline, treatment, dose_levels, adverse_events, listings, modified, special, complications, exposure, incidence,
     toxicity, courses, labs, edish, overtime, worst, episodes, liver, sites, deviations, conduct, monitoring, advice, dsur,
     since_last,
 )  # fmt: skip

@@ -59,9 +59,11 @@ def baseline(study: Study) -> Table:
             rows.append((variable.block, variable.name, level, len(who), percent(len(who), study.n), 0, *nothing))
     rule = words(
         "N = {n} treated. Median (first and third quartile; lowest and highest) over the n subjects whose value is known. "
-        "Baseline: the last value flagged as such, else the last until the day of first treatment. History: words of medical history, "
+        "Baseline: the last value flagged as such, else the last until the day of first treatment. History: words of medical "
+        "history, "
         "earlier medication and procedures; no record is not the same as no. Missing: no record of the subject in the domains "
-        "looked at. Derived Child-Pugh class: bilirubin, albumin and INR, with ascites and encephalopathy open where not reported.",
+        "looked at. Derived Child-Pugh class: bilirubin, albumin and INR, with ascites and encephalopathy open where not "
+        "reported.",
         n=study.n,
     )  # fmt: skip
     return Table("baseline", "Demography and baseline characteristics", rows_to_frame(rows, COLUMNS), rule)

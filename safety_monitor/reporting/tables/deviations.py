@@ -1,4 +1,4 @@
-"""Deviations from the protocol, consent and eligibility: what was reported (DV, IE), and what the other data show by themselves."""
+"""Deviations from the protocol, consent and eligibility: what was reported (DV, IE), and what the other data show."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def deviation_listing(study: Study) -> Table:
 def eligibility(study: Study) -> Table:
     """Criteria that were not met."""
     name, title = "eligibility", "Eligibility criteria that were not met"
-    rule = words("Criteria as reported (IE): inclusion criteria not met and exclusion criteria met. An empty table: all were met.")
+    rule = words(
+        "Criteria as reported (IE): inclusion criteria not met and exclusion criteria met. An empty table: all were met."
+    )
     frame = study.frame("ie")
     if frame is None:
         return Table.absent(name, title, ELIGIBILITY, rule, NO_IE)
@@ -80,20 +82,25 @@ def eligibility(study: Study) -> Table:
     exclusion = pl.col("IECAT").str.to_uppercase().str.starts_with("EXCL").fill_null(False)
     unmet = (exclusion & (result == "Y")) | (~exclusion & (result == "N"))
     people = study.subjects.select("treated", USUBJID="usubjid", SITEID=pl.col("siteid").fill_null(NO_SITE))
-    joined = known.filter(unmet.fill_null(False)).join(people, on="USUBJID", how="left").with_columns(pl.col("treated").fill_null(False))
+    joined = (
+        known.filter(unmet.fill_null(False))
+        .join(people, on="USUBJID", how="left")
+        .with_columns(pl.col("treated").fill_null(False))
+    )
     return Table(name, title, joined.select(list(ELIGIBILITY)).sort("USUBJID", "IETESTCD"), rule)
 
 
 def conduct_checks(study: Study) -> Table:
     """What the data show without a deviation being reported."""
-    rows = []
+    rows: list[tuple[str, int | None, float | None, str | None]] = []
     for row, who in _checks(study):
         if who is None:
             rows.append((row, None, None, None))
         else:
             rows.append((row, len(who), percent(len(who), study.n), ", ".join(who) or None))
     rule = words(
-        "Treated subjects, N = {n}, from DM, DS, IE, EX and PR; a dash: what is needed was not collected. A session on the day of death "
+        "Treated subjects, N = {n}, from DM, DS, IE, EX and PR; a dash: what is needed was not collected. A session on the day "
+        "of death "
         "is not after it.",
         n=study.n,
     )

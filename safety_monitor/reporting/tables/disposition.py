@@ -48,7 +48,7 @@ def tables(study: Study) -> Iterator[Table]:
 
 
 def status(study: Study) -> pl.DataFrame:
-    """The subjects with ``state`` (screening failure, not treated, going on, ended) and ``reason`` (DSDECOD, or null), ``ended_on``."""
+    """Subjects with ``state`` (screening failure, not treated, going on, ended), ``reason`` (DSDECOD or null), ``ended_on``."""
     subjects = study.subjects
     record = _end_records(study).group_by("usubjid").agg(
         pl.col("dsdecod").last().alias("reason"), pl.col("on").last().alias("ended_on"),
@@ -131,7 +131,8 @@ def overdue(study: Study) -> Table:
     limits = CONDUCT["overdue"]
     rule = words(
         "Events of all subjects, treated or not, {days} days or more after onset; an end date {end_days} days or more after "
-        "onset, unless the event is reported as not resolved. Age: from onset to the cut-off. Without a cut-off nothing can be late, and "
+        "onset, unless the event is reported as not resolved. Age: from onset to the cut-off. Without a cut-off nothing can be "
+        "late, and "
         "every open item counts.",
         days=limits["days"], end_days=limits["end_days"],
     )  # fmt: skip
@@ -180,7 +181,9 @@ def _flow(study: Study) -> Iterator[tuple[int, str, str | None, list[str], bool]
     """level, row, reason, subjects, whether of those treated: the flow from top to bottom."""
     people = study.once(status)
 
-    def by_reason(level: int, row: str, chosen: pl.DataFrame, treated: bool) -> Iterator[tuple[int, str, str | None, list[str], bool]]:
+    def by_reason(
+        level: int, row: str, chosen: pl.DataFrame, treated: bool
+    ) -> Iterator[tuple[int, str, str | None, list[str], bool]]:
         yield level, row, None, chosen["usubjid"].to_list(), treated
         grouped = chosen.with_columns(pl.col("reason").fill_null(NOT_STATED)).group_by("reason").agg("usubjid")
         ordered = grouped.sort(pl.col("usubjid").list.len(), "reason", descending=[True, False])

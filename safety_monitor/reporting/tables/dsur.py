@@ -47,7 +47,8 @@ def exposure_age_sex(study: Study) -> Table:
               pl.col("sex") == ALL, "sex")
     )  # fmt: skip
     rule = words(
-        "N = {n} treated; person-years of observation: first treatment to last treatment + {days} days, death or cut-off. Since the "
+        "N = {n} treated; person-years of observation: first treatment to last treatment + {days} days, death or cut-off. "
+        "Since the "
         "start of the trial.",
         n=study.n, days=study.settings.treatment_emergent.days_after_last,
     )  # fmt: skip
@@ -64,7 +65,8 @@ def dropouts(study: Study) -> Table:
         death_on="death_on", days_after_last=(pl.col("death_on") - pl.col("last_treatment_on")).dt.total_days(), cause="cause",
     )  # fmt: skip
     rule = words(
-        "Treated subjects whose treatment ended (last disposition event) or who died. Day: study day of the end, first treatment is day "
+        "Treated subjects whose treatment ended (last disposition event) or who died. Day: study day of the end, first "
+        "treatment is day "
         "1. Cause: as the disposition record of the death says."
     )
     return Table("dropouts", "Subjects who left treatment or died", frame.sort("USUBJID"), rule)

@@ -38,10 +38,12 @@ def baseline_values(study: Study, rule: Mapping[str, Any]) -> pl.DataFrame | Non
     )
     chosen = last.sort("usubjid", "is_baseline", "on", maintain_order=True).group_by("usubjid", maintain_order=True).last()
     if rule.get("of_uln"):
-        value = pl.when(pl.col("uln") > 0).then(pl.col("x") / pl.col("uln"))
+        value: pl.Expr = pl.when(pl.col("uln") > 0).then(pl.col("x") / pl.col("uln"))
     else:
         times = {unit: _times(rule, test, unit) for test, unit in chosen.select("test", "unit").unique().iter_rows()}
-        by_unit = pl.DataFrame({"unit": list(times), "times": list(times.values())}, schema={"unit": pl.String, "times": pl.Float64})
+        by_unit = pl.DataFrame(
+            {"unit": list(times), "times": list(times.values())}, schema={"unit": pl.String, "times": pl.Float64}
+        )
         chosen = chosen.join(by_unit, on="unit", how="left", nulls_equal=True, maintain_order="left")
         value = pl.col("x") * pl.col("times")
     return chosen.select("usubjid", value.alias("value"))

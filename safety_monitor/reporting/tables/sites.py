@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -28,6 +30,7 @@ FUNNEL = {
 }  # fmt: skip
 QUERIES = {"owner": pl.String, "age": pl.String, "questions": pl.Int64, "subjects": pl.Int64, "SITES": pl.Int64}
 CHECKS = {"check_id": pl.String, "owner": pl.String, "questions": pl.Int64, "subjects": pl.Int64}
+_SUBJECTS = pl.col("usubjid").drop_nulls().n_unique().cast(pl.Int64).alias("subjects")
 ALL_EVENTS, SERIOUS = "All events", "Serious events"
 AFTER_CUTOFF, NOT_KNOWN, ANY_AGE = "After the cut-off", "Not known", "Any age"
 
@@ -85,7 +88,8 @@ def sites(study: Study) -> Table:
         rule += words(" When site and sponsor became aware (sae_receipt) was not imported: lags are not known.")
     else:
         rule += words(
-            " Lag: from the site to the sponsor, in hours, of serious events with both times; late: more than {hours} hours. Days: "
+            " Lag: from the site to the sponsor, in hours, of serious events with both times; late: more than {hours} hours. "
+            "Days: "
             "from onset until the sponsor knew.",
             hours=hours,
         )
@@ -96,7 +100,7 @@ _RECEIPTS = {"usubjid": pl.String, "aeseq": pl.Int64, "SITEID": pl.String, "hour
 
 
 def receipts(study: Study) -> pl.DataFrame | None:
-    """usubjid, aeseq, SITEID, hours (site to sponsor), days (onset to sponsor) of the events of treated subjects; None: not imported."""
+    """usubjid, aeseq, SITEID, hours (site to sponsor), days (onset to sponsor), of treated subjects; None: not imported."""
     given = study.frame("sae_receipt")
     if given is None:
         return None
@@ -128,8 +132,10 @@ def site_funnel(study: Study) -> Table:
             spans = [bound for limit in limits for bound in (limit or (None, None))]
             rows.append((measure, site, n, time[site], rate, pooled, *spans, _outside(rate, limits)))
     rule = words(
-        "Treatment-emergent events of treated subjects per person-year of observation (first treatment to last treatment + {days} days, "
-        "death or cut-off). Limits: exact Poisson 95 % and 99.8 % limits of a site whose true rate is the pooled one (Spiegelhalter "
+        "Treatment-emergent events of treated subjects per person-year of observation (first treatment to last treatment + "
+        "{days} days, "
+        "death or cut-off). Limits: exact Poisson 95 % and 99.8 % limits of a site whose true rate is the pooled one "
+        "(Spiegelhalter "
         "2005). A site outside is a reason to look, not a finding: subjects within a site are more alike than Poisson counts.",
         days=study.settings.treatment_emergent.days_after_last,
     )
@@ -146,9 +152,10 @@ def _outside(rate: float | None, limits: list[Interval | None]) -> str | None:
 
 def query_ages(study: Study) -> Table:
     """Open questions by owner and age at the cut-off."""
-    queries, edges = study.frames["queries"] if "queries" in study.frames else None, CONDUCT["query_age"]["edges"]
+    queries, edges = study.frames.get("queries", None), CONDUCT["query_age"]["edges"]
     rule = words(
-        "Questions open at the cut-off, by whom they are put to. Age: days from the day the question was asked (again) to the cut-off; "
+        "Questions open at the cut-off, by whom they are put to. Age: days from the day the question was asked (again) to the "
+        "cut-off; "
         "one that was asked later, by an import of older data, is after the cut-off."
     )
     if queries is None:
@@ -156,8 +163,8 @@ def query_ages(study: Study) -> Table:
     if "opened_on" not in queries.columns:  # a snapshot of earlier versions
         queries = queries.with_columns(pl.lit(None, pl.Date).alias("opened_on"))
     days = (pl.lit(study.snapshot.cutoff, pl.Date) - pl.col("opened_on")).dt.total_days()
-    names = [f"<= {edges[0]}", *(f"{low + 1} to {high}" for low, high in zip(edges[:-1], edges[1:], strict=True)), f"> {edges[-1]}"]
-    age = pl.when(days < 0).then(pl.lit(AFTER_CUTOFF))
+    names = [f"<= {edges[0]}", *(f"{low + 1} to {high}" for low, high in itertools.pairwise(edges)), f"> {edges[-1]}"]
+    age: Any = pl.when(days < 0).then(pl.lit(AFTER_CUTOFF))
     for edge, name in zip(edges, names[:-1], strict=True):
         age = age.when(days <= edge).then(pl.lit(name))
     aged = queries.with_columns(age.when(days.is_not_null()).then(pl.lit(names[-1])).otherwise(pl.lit(NOT_KNOWN)).alias("age"))
@@ -165,7 +172,7 @@ def query_ages(study: Study) -> Table:
     order = {name: number for number, name in enumerate([*names, AFTER_CUTOFF, NOT_KNOWN, ANY_AGE])}
     frame = (
         both.group_by("owner", "age")
-        .agg(pl.len().cast(pl.Int64).alias("questions"), pl.col("usubjid").drop_nulls().n_unique().cast(pl.Int64).alias("subjects"),
+        .agg(pl.len().cast(pl.Int64).alias("questions"), _SUBJECTS,
              pl.col("siteid").drop_nulls().n_unique().cast(pl.Int64).alias("SITES"))
         .sort("owner", pl.col("age").replace_strict(order, return_dtype=pl.Int64))
     )  # fmt: skip
@@ -174,12 +181,14 @@ def query_ages(study: Study) -> Table:
 
 def query_checks(study: Study) -> Table:
     """Open questions by what is asked."""
-    rule = words("Questions open at the cut-off by the check that asks them; docs/grading.md and rules/checks.toml say what each means.")
+    rule = words(
+        "Questions open at the cut-off by the check that asks them; docs/grading.md and rules/checks.toml say what each means."
+    )
     if "queries" not in study.frames:
         return Table.absent("query_checks", "Open questions by check", CHECKS, rule, "questions are not in this snapshot")
     frame = (
         study.frames["queries"].group_by("check_id", "owner")
-        .agg(pl.len().cast(pl.Int64).alias("questions"), pl.col("usubjid").drop_nulls().n_unique().cast(pl.Int64).alias("subjects"))
+        .agg(pl.len().cast(pl.Int64).alias("questions"), _SUBJECTS)
         .sort("questions", "check_id", "owner", descending=[True, False, False])
     )  # fmt: skip
     return Table("query_checks", "Open questions by check", frame, rule)
@@ -189,7 +198,8 @@ def cells_of(study: Study) -> Iterator[pl.DataFrame]:
     """The records behind the numbers of ``sites``."""
     emergent = pl.col("treatment_emergent")
     wanted = {
-        "ae_n": emergent, "ae_events": emergent, "sae_n": emergent & pl.col("serious"), "sae_events": emergent & pl.col("serious"),
+        "ae_n": emergent, "ae_events": emergent,
+        "sae_n": emergent & pl.col("serious"), "sae_events": emergent & pl.col("serious"),
         "ge3_n": emergent & pl.col("high_grade"), "missing_grade": pl.col("grade").is_null(),
         "missing_relatedness": pl.col("aerel").is_null(),
     }  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -32,17 +34,18 @@ def groups(edges: Sequence[float]) -> list[str]:
     >>> groups([65, 75])
     ['< 65', '65 to < 75', '>= 75']
     """
-    inner = [f"{low:g} to < {high:g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    inner = [f"{low:g} to < {high:g}" for low, high in itertools.pairwise(edges)]
     return [f"< {edges[0]:g}", *inner, f">= {edges[-1]:g}"]
 
 
 def group_of(column: str, edges: Sequence[float]) -> pl.Expr:
     """The group of a number, as :func:`groups` names it; null where it is not known."""
     names = groups(edges)
-    found = pl.when(pl.col(column) < edges[0]).then(pl.lit(names[0]))
+    found: Any = pl.when(pl.col(column) < edges[0]).then(pl.lit(names[0]))
     for edge, name in zip(edges[1:], names[1:-1], strict=True):
         found = found.when(pl.col(column) < edge).then(pl.lit(name))
-    return found.when(pl.col(column) >= edges[-1]).then(pl.lit(names[-1]))
+    grouped: pl.Expr = found.when(pl.col(column) >= edges[-1]).then(pl.lit(names[-1]))
+    return grouped
 
 
 def cells_behind(table: str, row: str, column: str, subjects: Iterable[str]) -> pl.DataFrame:

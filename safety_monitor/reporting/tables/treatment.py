@@ -6,8 +6,7 @@ numbers of each subject are in ``exposure_subjects``; the sums of ``exposure_com
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby, starmap
@@ -40,7 +39,6 @@ COMPONENTS = {
     "component": pl.String, "row": pl.String, "value": pl.String, "n": pl.Int64, "pct": pl.Float64, "total": pl.Float64,
     **SPREAD,
 }  # fmt: skip
-DOSE_LEVELS = {"component": pl.String, "week": pl.Int64, "dose": pl.String, "n": pl.Int64}
 NO_EXPOSURE = "exposure (EX, PR) was not imported"
 WEIGHT, FIRST_DOSE = "body weight", "first dose"
 GIVEN, GOING_ON, ENDED, ENDED_ALONE = "Subjects given", "Going on", "Ended", "Ended before the treatment as a whole"
@@ -55,7 +53,6 @@ SESSIONS, SITE, MODALITY, PERSON_YEARS = "Sessions", "Location", "Modality", "Pe
 def tables(study: Study) -> Iterator[Table]:
     yield exposure_components(study)
     yield study.once(exposure_subjects)
-    yield dose_levels(study)
 
 
 def doses(study: Study) -> pl.DataFrame | None:
@@ -74,7 +71,8 @@ def exposure_subjects(study: Study) -> Table:
     name, title = "exposure_subjects", "Exposure of each subject"
     given = doses(study)
     rule = words(
-        "Doses above zero and sessions, of treated subjects. Duration: first to last dose, both included, holds too. Intensity: the "
+        "Doses above zero and sessions, of treated subjects. Duration: first to last dose, both included, holds too. "
+        "Intensity: the "
         "dose taken, in % of what was intended over that time, by body weight where a rule is stated, else by the first dose. "
         "Held: the next dose came later than due. Person-years: of drugs first to last dose and the usual time to the next; "
         "of procedures from the first session to the end of observation."
@@ -106,7 +104,8 @@ class _Courses:
         person = self.people[usubjid]
         first = min(each.start_on for each in given if each.start_on)
         last = max(each.end_on or each.start_on for each in given if each.start_on)
-        assert first is not None and last is not None
+        assert first is not None
+        assert last is not None
         state, reason = self._state(person, last)
         common = {
             "USUBJID": usubjid, "SITEID": person["siteid"] or NO_SITE, "component": component.name, "first_on": first,
@@ -241,8 +240,10 @@ def exposure_components(study: Study) -> Table:
     name, title = "exposure_components", "Exposure by component"
     each = study.once(exposure_subjects)
     rule = words(
-        "% of N = {n} treated; median, quartiles and ends over the subjects given the component whose value is known. A total is a "
-        "sum over subjects. Locations and modalities: a subject counts once in each. Ended before the treatment as a whole: the last dose "
+        "% of N = {n} treated; median, quartiles and ends over the subjects given the component whose value is known. A total "
+        "is a "
+        "sum over subjects. Locations and modalities: a subject counts once in each. Ended before the treatment as a whole: "
+        "the last dose "
         "is more than {days} days before the end of treatment or the cut-off. Going on: no end of treatment is on record.",
         n=study.n, days=CONDUCT["going_on"]["within_days"],
     )  # fmt: skip
@@ -263,51 +264,6 @@ def exposure_components(study: Study) -> Table:
             rows.append((component.name, row, unit, None, None, total, *spread(own[column])))
         rows.append((component.name, PERSON_YEARS, None, None, None, own["person_years"].sum(), *spread(own["person_years"])))
     return Table(name, title, rows_to_frame(rows, COMPONENTS), rule)
-
-
-def dose_levels(study: Study) -> Table:
-    """Subjects by what they take at the end of each week since their first dose of a drug that is taken daily."""
-    name, title = "dose_levels", "Doses over time"
-    rule = words(
-        "Daily drugs with more than one dose; every {step} weeks since the first dose of the subject: the dose taken that day, held, or "
-        "ended; subjects not yet followed so long are left out.",
-        step=_STEP,
-    )
-    given, each = doses(study), study.once(exposure_subjects)
-    if given is None:
-        return Table.absent(name, title, DOSE_LEVELS, rule, NO_EXPOSURE)
-    rows: list[tuple[str, int, str, int]] = []
-    for component in study.settings.components:
-        own = given.filter(component=component.name)
-        records = list(starmap(Given, own.select(Given.__slots__).iter_rows()))
-        several = own["dose"].drop_nulls().n_unique() > 1
-        if component.kind is ComponentKind.PROCEDURE or not several or interval_of(component, records) > 1:
-            continue
-        rows += _levels_of(component.name, records, each.frame.filter(component=component.name), study.snapshot.cutoff)
-    return Table(name, title, rows_to_frame(rows, DOSE_LEVELS), rule)
-
-
-_STEP = 4
-HELD_NOW, ENDED_NOW = "held", "ended"
-
-
-def _levels_of(component: str, records: Sequence[Given], each: pl.DataFrame, cutoff: date | None) -> Iterator[tuple[str, int, str, int]]:
-    people = {row["USUBJID"]: row for row in each.iter_rows(named=True)}
-    counts: Counter[tuple[int, str]] = Counter()
-    for usubjid, part in groupby(records, lambda record: record.usubjid):
-        own, person = list(part), people[usubjid]
-        until = cutoff or person["last_on"]
-        for week in range(0, (until - person["first_on"]).days // 7 + 1, _STEP):
-            counts[week, _taken_on(person["first_on"] + timedelta(days=7 * week), own, person)] += 1
-    for (week, dose), n in sorted(counts.items()):
-        yield component, week, dose, n
-
-
-def _taken_on(day: date, given: Sequence[Given], person: Mapping[str, Any]) -> str:
-    for record in given:
-        if record.start_on and record.start_on <= day <= (record.end_on or record.start_on):
-            return f"{record.dose:g} {record.unit or ''}".strip() if record.dose is not None else NOT_STATED
-    return ENDED_NOW if day > person["last_on"] and person["state"] != "going on" else HELD_NOW
 
 
 def _one(values: pl.Series) -> str | None:
