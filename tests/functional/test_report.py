@@ -1,4 +1,4 @@
-"""report dsmb: issued, kept, and made again from what was kept."""
+"""report: issued, kept, made again from what was kept, listed, signed and verified."""
 
 from __future__ import annotations
 
@@ -49,3 +49,32 @@ def test_refusals(monitor, desk, arguments, code, said):
     assert answer.code == code
     assert said in answer.err
     assert not (desk / "report.pdf").exists()
+
+
+def test_a_draft_in_chinese_then_the_final_report_signed_and_verified(monitor, desk):
+    monitor("import", "data")
+    draft = monitor("report", "dsmb", "--out", "d.pdf", "--draft", "--language", "zh", "--page-size", "Letter", "--json")
+    assert draft.code == 0, draft.err
+    assert [draft.json[name] for name in ("report", "mark", "language", "page_size")] == [1, "draft", "zh", "Letter"]
+    final = monitor("report", "safety", "--out", "s.pdf", "--json").json
+    assert (final["report"], final["mark"]) == (2, "final")
+    assert "is a draft" in monitor("report", "sign", "1", "--meaning", "approved", "--actor", "Officer").err
+    assert "may not sign report" in monitor("report", "sign", "2", "--meaning", "approved", "--actor", "One").err
+    done = monitor("report", "sign", "2", "--meaning", "reviewed and approved", "--actor", "Officer", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["name"], done.json["role"], done.json["sha256"]) == ("Officer", "safety_officer", final["sha256"])
+    (desk / "s.pdf").rename(desk / "mailed.pdf")
+    told = monitor("report", "verify", "mailed.pdf")
+    assert told.code == 0
+    assert "is report 2 (final) of S1" in told.out
+    assert "signed by Officer (safety officer)" in told.out
+    rows = monitor("report", "list", "--json").json
+    assert [(row["id"], row["number"], row["mark"], len(row["signatures"])) for row in rows] == [
+        (1, None, "draft", 0), (2, 1, "final", 1),
+    ]  # fmt: skip
+    assert "reviewed and approved" in monitor("report", "list").out
+    (desk / "mailed.pdf").write_bytes((desk / "mailed.pdf").read_bytes() + b"\n")
+    answer = monitor("report", "verify", "mailed.pdf", "--json")
+    assert (answer.code, answer.json["reports"]) == (1, [])
+    assert "is no report that was issued" in monitor("report", "verify", "mailed.pdf").err
+    assert monitor("report", "verify", "absent.pdf").code == 1
