@@ -1,4 +1,4 @@
-
+# ruff: noqa: E501  (tables that are read line by line)
 """The exact reference: tables that a clinician can check against the printed standard, and laws."""
 
 from __future__ import annotations

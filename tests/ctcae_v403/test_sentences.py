@@ -1,4 +1,4 @@
-
+# ruff: noqa: E501  (a table that is read line by line)
 """A grading in one sentence: read the table as a clinician would."""
 
 from __future__ import annotations

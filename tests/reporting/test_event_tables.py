@@ -397,8 +397,8 @@ def test_actions_overall_are_told_of_no_component() -> None:
 
 # Printed ----------------------------------------------------------------------------------------------------
 
-SECTIONS = ("overview", "common", "terms", "related", "serious_terms", "serious", "deaths", "modified", "special", "complications",
-            "rates", "attribution")  # fmt: skip
+SECTIONS = ("overview", "common", "terms", "related", "serious_terms", "serious", "deaths", "modified", "special",
+            "complications", "rates", "attribution")  # fmt: skip
 
 
 def printed(snapshot: Snapshot, language: str) -> tuple[dict[str, str], set[str]]:

@@ -118,7 +118,7 @@ EVENTS = st.lists(
 def test_toxicity_over_time_cross_foots_and_drills_down(events: list[dict[str, Any]], last_days: list[int], death: int) -> None:
     made = study(events, last_days, {0: death})
     frame = overtime.toxicity_over_time(made).frame
-    behind = pl.concat(overtime.cells(made))
+    behind = pl.concat(toxicity.cells_of(made))
     assert frame["n_observed"].to_list() == sorted(frame["n_observed"].to_list(), reverse=True)
     for row in frame.iter_rows(named=True):
         grades = {column: row[column] for column in ("g1", "g2", "g3", "g4", "g5", "gmiss")}
@@ -134,7 +134,7 @@ def test_toxicity_over_time_cross_foots_and_drills_down(events: list[dict[str, A
 @given(events=EVENTS, last_days=st.lists(st.integers(1, 150), min_size=4, max_size=4), death=st.integers(1, 180))
 def test_first_events_drill_down_to_as_many_subjects(events: list[dict[str, Any]], last_days: list[int], death: int) -> None:
     made = study(events, last_days, {0: death})
-    behind = pl.concat([*incidence.cells(made), pl.DataFrame(schema=dict.fromkeys(("table", "USUBJID"), pl.String))], how="diagonal")
+    behind = pl.concat([*incidence.cells_of(made), pl.DataFrame(schema=dict.fromkeys(("table", "USUBJID"), pl.String))], how="diagonal")
     for kind in incidence.KINDS:
         data = incidence.first_event(made, kind)
         if data is None:
@@ -258,7 +258,7 @@ def test_stopping_table_has_one_row_a_rule_with_its_posterior() -> None:
     assert [value is None for value in frame["posterior"]] == [True, False, False, True, True, True, False]
     assert frame["phi"].to_list() == [0.05, None, 0.05, 0.05, 0.05, 0.05, None]
     assert tables["stopping_path"].frame.filter(rule=1)["n_events"].to_list() == [1, 2, 3, 3, 3, 3]
-    behind = pl.concat(monitoring.cells(made))
+    behind = pl.concat(monitoring.cells_of(made))
     for number, n in enumerate(frame["n_events"], start=1):
         assert behind.filter(table="stopping", row=f"rule {number}")["USUBJID"].n_unique() == n
     for row in tables["event_rates"].frame.filter(pl.col("n").is_not_null()).iter_rows(named=True):

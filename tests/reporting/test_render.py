@@ -27,14 +27,17 @@ from safety_monitor.resources import resource_dir
 from safety_monitor.workflow.freezing import Collected, freeze
 
 SECTIONS = (
-    "Summary", "Adverse events: overview", "Most common adverse events", "Adverse events by organ class, term and worst grade",
+    "Summary", "Accrual", "Disposition", "Demography and baseline characteristics", "Exposure to each component",
+    "Adverse events: overview", "Most common adverse events", "Adverse events by organ class, term and worst grade",
     "Related events, overall and per component", "Serious adverse events by organ class and term",
     "Serious adverse events: listing", "Deaths", "Events leading to discontinuation or change of dose",
     "Immune-mediated events and events of special interest", "Complications of the procedure", "Exposure-adjusted rates",
-    "Laboratory results: worst grade", "Laboratory results: shift from baseline",
-    "Liver safety", "Stopping rules", "Attribution to the components", "Sites and data quality",
-    "Protocol deviations, consent and eligibility", "Definitions and policies",
-    "Appendix: exposure by age and sex, dropouts and deaths",
+    "Cumulative incidence of first events", "Toxicity over time and courses of treatment", "Laboratory results: worst grade",
+    "Laboratory results: shift from baseline", "Laboratory values over time", "Liver safety",
+    "Liver function: ALBI, Child-Pugh and hepatitis B", "Blood pressure, ECG, thyroid and urine protein", "Stopping rules",
+    "Attribution to the components", "Sites and data quality", "Protocol deviations, consent and eligibility",
+    "Action items of the board", "Definitions and policies", "Appendix: exposure by age and sex, dropouts and deaths",
+    "Listing: laboratory results of grade 3 or worse",
 )  # fmt: skip
 PROGRAM = """
 import sys

@@ -43,9 +43,9 @@ __all__ = ["COUNTING", "Study", "Table", "all_tables"]
 
 #: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
 MAKERS = (
-    accrual, disposition, baseline, treatment, dose_levels, adverse_events, listings, modified, special, complications, exposure, incidence,
-    toxicity, courses, labs, edish, overtime, worst, episodes, liver, sites, deviations, conduct, monitoring, advice, dsur,
-    since_last,
+    accrual, disposition, baseline, treatment, dose_levels, adverse_events, listings, modified, special, complications, exposure,
+    incidence, toxicity, courses, labs, edish, overtime, worst, episodes, liver, sites, deviations, conduct, monitoring, advice,
+    dsur, since_last,
 )  # fmt: skip
 
 
