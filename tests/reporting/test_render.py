@@ -29,7 +29,8 @@ from safety_monitor.workflow.freezing import Collected, freeze
 SECTIONS = (
     "Summary", "Adverse events: overview", "Adverse events by organ class, term and worst grade",
     "Related events, overall and per component", "Serious adverse events: listing", "Deaths",
-    "Exposure-adjusted rates", "Laboratory results: worst grade", "Laboratory results: shift from baseline",
+    "Exposure-adjusted rates", "Cumulative incidence of first events", "Toxicity over time and courses of treatment",
+    "Laboratory results: worst grade", "Laboratory results: shift from baseline",
     "Liver safety", "Stopping rules", "Attribution to the components", "Sites and data quality",
     "Definitions and policies",
 )  # fmt: skip
