@@ -31,15 +31,21 @@ PANEL = figures.Panel(
 )  # fmt: skip
 LEVELS = pl.DataFrame({"to_week": [0, 0, 4], "level": ["1", "3", "2"], "n": [3, 1, 2]})
 BARS = [("Systolic (mmHg)", [("≥ 180", 4, 10.0), ("< 180", 35, 87.5), ("missing", 1, 2.5)])]
+CURVE = [(p / 20, p / 20, 30.0 - p) for p in range(1, 11)]
+PATH = [0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3]
 STEPS = [(n, 2 + n // 5) for n in range(2, 31)]
 TERMS = [
     ("Pneumothorax", 25.0, 12.1, 42.2, 5.6, 0.7, 18.7),
     ("A term of sixty characters and more, as they come from sites", 2.8, 0.1, 14.5, 0.0, 0.0, 9.7),
 ]
 MAKERS: dict[str, Callable[[], Figure]] = {
-    "stopping": lambda: figures.stopping_boundary(STEPS, 12, 3, 30, "related grade 3 or worse"),
-    "stopping, one step": lambda: figures.stopping_boundary([(5, 2)], 0, 0, 10, "death"),
-    "stopping, crossed": lambda: figures.stopping_boundary(STEPS, 10, 9, 30, "death"),
+    "stopping": lambda: figures.stopping_boundary(STEPS, PATH, 30, 0.2, "related grade 3 or worse"),
+    "stopping, one step": lambda: figures.stopping_boundary([(5, 2)], [], 10, 0.2, "death"),
+    "stopping, crossed": lambda: figures.stopping_boundary(STEPS, range(1, 10), 30, 0.2, "death"),
+    "stopping, looks": lambda: figures.stopping_boundary([(10, 4), (20, 7), (30, 9)], PATH, 30, 0.2, "death"),
+    "operating characteristics": lambda: figures.operating_characteristics(CURVE, [0.2, 0.4], 0.2, 30, "death"),
+    "incidence": lambda: figures.cumulative_incidence([3, 40, 40, 200], [1, 2, 0, 0], "first serious event"),
+    "incidence, no event": lambda: figures.cumulative_incidence([3], [0], "first serious event"),
     "edish": lambda: figures.edish(LIVER),
     "edish, nobody": lambda: figures.edish(peaks()),
     "edish, zero and far out": lambda: figures.edish(peaks(("S-1", 0.0, 0.0), ("S-2", 900.0, 80.0))),
@@ -75,9 +81,16 @@ def test_same_numbers_same_bytes_and_nothing_from_outside(make: Callable[[], Fig
 
 def test_stopping_boundary_says_where_the_trial_stands() -> None:
     figure = MAKERS["stopping"]()
-    assert {"now: 3 of 12", "stop: boundary reached", "Subjects treated (n)", "Subjects with the event (n)"} <= set(texts(figure))
+    said = set(texts(figure))
+    assert {"now: 3 of 12", "stop", "acceptable rate 20 %", "Subjects treated (n)", "Subjects with the event (n)"} <= said
     assert "related grade 3 or worse: 3 of 12 subjects treated" in figure.alt
     assert "boundary at 30 subjects is 8" in figure.alt
+
+
+def test_operating_characteristics_are_labelled_at_the_rates_of_the_table() -> None:
+    figure = MAKERS["operating characteristics"]()
+    assert {"20 %", "40 %", "26", "22", "Chance of stopping (%)", "Expected subjects (n)"} <= set(texts(figure))
+    assert "20%: 20.0%, n = 26.0; 40%: 40.0%, n = 22.0" in figure.alt
 
 
 def test_edish_counts_each_quadrant() -> None:
