@@ -31,7 +31,7 @@ SECTIONS = (
     "Related events, overall and per component", "Serious adverse events: listing", "Deaths",
     "Exposure-adjusted rates", "Laboratory results: worst grade", "Laboratory results: shift from baseline",
     "Liver safety", "Stopping rules", "Attribution to the components", "Sites and data quality",
-    "Definitions and policies",
+    "Action items of the board", "Definitions and policies",
 )  # fmt: skip
 PROGRAM = """
 import sys
