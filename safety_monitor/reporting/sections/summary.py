@@ -22,12 +22,11 @@ _SAID = {DECIDE: words("Decide"), REVIEW: words("Review"), CLEAR: words("Clear")
 
 @dataclass(frozen=True)
 class Matter:
-    """One thing that the board looks at: how urgent, what, what was found, and the section that shows it."""
+    """One thing that the board looks at: how urgent, what, and what was found."""
 
     urgency: str
     what: str
     finding: str
-    where: str
 
     @property
     def said(self) -> Words:
@@ -89,9 +88,9 @@ def _deaths_since(subjects: pl.DataFrame, last: dict[str, Any] | None) -> pl.Dat
 
 
 def _stopping(material: Material) -> list[Matter]:
-    table, where = material.tables["stopping"], "monitoring"
+    table = material.tables["stopping"]
     if table.not_collected:
-        return [Matter(UNKNOWN, words("Stopping rules"), words("None is configured for this study."), where)]
+        return [Matter(UNKNOWN, words("Stopping rules"), words("None is configured for this study."))]
     found = []
     for rule in table.frame.iter_rows(named=True):
         label = counted_event(rule["event"]).says
@@ -108,29 +107,29 @@ def _stopping(material: Material) -> list[Matter]:
         if rule["next_trigger"] and not rule["crossed"]:
             at, of = str(rule["next_trigger"]).split(" of ")
             said += " " + words("It could next stop the trial at {at} of {of}.", at=at, of=of)
-        found.append(Matter(DECIDE if rule["crossed"] else CLEAR, what, said, where))
+        found.append(Matter(DECIDE if rule["crossed"] else CLEAR, what, said))
     return found
 
 
 def _hys_law(material: Material) -> Matter:
-    table, what, where = material.tables["hys_law"], words("Hy’s law"), "liver"
+    table, what = material.tables["hys_law"], words("Hy’s law")
     if table.not_collected:
-        return Matter(UNKNOWN, what, words("Laboratory results were not imported."), where)
+        return Matter(UNKNOWN, what, words("Laboratory results were not imported."))
     n = table.frame.filter(pl.col("peak_candidate")).height
     if not n:
-        return Matter(CLEAR, what, words("No subject meets the numbers of Hy’s law."), where)
-    return Matter(REVIEW, what, words("Subjects who meet its numbers: {n}. A person has to review each.", n=n), where)
+        return Matter(CLEAR, what, words("No subject meets the numbers of Hy’s law."))
+    return Matter(REVIEW, what, words("Subjects who meet its numbers: {n}. A person has to review each.", n=n))
 
 
 def _unexpected(events: pl.DataFrame) -> Matter:
-    what, where = words("Unexpected serious reactions (SUSAR)"), "serious"
+    what = words("Unexpected serious reactions (SUSAR)")
     if "susar" not in events.columns:
-        return Matter(UNKNOWN, what, words("Expectedness was not decided in this snapshot."), where)
+        return Matter(UNKNOWN, what, words("Expectedness was not decided in this snapshot."))
     found = events.filter(pl.col("susar").is_not_null())
     if not found.height:
-        return Matter(CLEAR, what, words("No event counts as one."), where)
+        return Matter(CLEAR, what, words("No event counts as one."))
     said = words("Events: {n}, in subjects: {subjects}.", n=found.height, subjects=found["usubjid"].n_unique())
-    return Matter(REVIEW, what, said, where)
+    return Matter(REVIEW, what, said)
 
 
 def _not_flagged(events: pl.DataFrame) -> list[Matter]:
@@ -138,7 +137,7 @@ def _not_flagged(events: pl.DataFrame) -> list[Matter]:
     said = words(
         "Events that meet a criterion although AESER is not Y: {n}. They are treated as serious; the sites are asked.", n=n
     )
-    return [Matter(REVIEW, words("Seriousness"), said, "serious")] if n else []
+    return [Matter(REVIEW, words("Seriousness"), said)] if n else []
 
 
 def _by_term(events: pl.DataFrame) -> tuple[list[tuple[str, int]], int]:
