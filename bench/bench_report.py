@@ -1,65 +1,178 @@
-"""How fast a snapshot becomes tables and the DSMB report: seconds, pages per second, and the ratio to plain WeasyPrint.
+"""How fast a snapshot becomes a printed report: pages a second and memory, beside a single plain pass of WeasyPrint.
 
 The peer prints the same HTML in the same run, as a program would that calls WeasyPrint without care
-(`HTML(...).write_pdf()`: collector on, no tags). Ours also tags the file (PDF/UA), which costs time and gives access.
+(`HTML(...).write_pdf()`: one process, collector on, no tags). Ours also tags the file (PDF/UA) and joins it. Times are of the
+wall;
+memory is the largest of any one process (printing part, or the one that joins). The order of the two changes from size to size.
 
-    make bench-report
+The reports grow by an appendix that lists events, as the reports of large trials do. Tables and figures are timed apart, and
+all tables once more over a million events.
+
+    make bench-report                                  # 20, 100, 440 and 1,100 pages
+    python bench/bench_report.py --short               # 20 and 100 pages, tables over 100,000 events
 """
 
 from __future__ import annotations
 
-import io
+import argparse
+import multiprocessing
+import resource
+import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pikepdf
-from weasyprint import HTML
+import polars as pl
 
 from safety_monitor import store
 from safety_monitor.config import Config
-from safety_monitor.reporting.render import dsmb_html, pdf
+from safety_monitor.records import Snapshot
+from safety_monitor.reporting.printing.cutting import MARK
+from safety_monitor.reporting.printing.document import print_document
+from safety_monitor.reporting.printing.press import Press
+from safety_monitor.reporting.render import _printable, report_html
 from safety_monitor.reporting.tables import all_tables
 from safety_monitor.resources import resource_dir
 from safety_monitor.simulate import simulate
 from safety_monitor.workflow.importing import import_paths
 from safety_monitor.workflow.studies import freeze_study
 
-SUBJECTS = (40, 200)
 AT = datetime(2026, 7, 1, tzinfo=UTC)
+#: Rows of the appendix, for about 20, 100, 440 and 1,100 pages beside the report itself.
+ROWS = (0, 2_600, 13_500, 35_000)
+EVENTS = 1_000_000
+WIDTHS = (13, 22, 25, 7, 11, 11, 11)
 
 
 def main() -> None:
-    print("subjects  import s  freeze s  tables s  html s   pdf s  peer s  ratio  pages/s")
-    for n in SUBJECTS:
-        with tempfile.TemporaryDirectory() as folder:
-            print(measure(n, Path(folder)))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true", help="two sizes and fewer events")
+    parser.add_argument("--rows", type=int, nargs="*", help="rows of the appendix, instead of the four sizes")
+    parser.add_argument("--no-tables", action="store_true", help="leave out the tables over many events")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        snapshot = simulated(Path(folder))
+    html = report(snapshot)
+    print("pages  ours s  pages/s  peer s  pages/s  peer/ours  ours MB a process  peer MB  file MB", flush=True)
+    for number, rows in enumerate(chosen.rows or (ROWS[:2] if chosen.short else ROWS)):
+        print(measured(with_appendix(html, snapshot, rows), snapshot.sha256, peer_first=number % 2 == 1), flush=True)
+    if not chosen.no_tables:
+        tables(snapshot, EVENTS // 10 if chosen.short else EVENTS)
 
 
-def measure(subjects: int, folder: Path) -> str:
-    simulate(folder / "data", subjects=subjects)
+def simulated(folder: Path) -> Snapshot:
+    """The snapshot of a simulated trial of the usual size."""
+    simulate(folder / "data", subjects=96, sites=6)
     url = f"sqlite:///{folder / 'bench.db'}"
     store.upgrade(url)
     engine = store.connect(url)
-    config = Config.model_validate({})
-    result, importing = _timed(lambda: import_paths(engine, config, [folder / "data"], actor="bench", at=AT))
-    snapshot, freezing = _timed(lambda: freeze_study(engine, result.study_id, None))
-    _, tabulating = _timed(lambda: all_tables(snapshot))
-    html, writing = _timed(lambda: dsmb_html(snapshot))
-    printed, printing = _timed(lambda: pdf(html, snapshot.sha256))
-    base = resource_dir("templates") / "reports"
-    _, peer = _timed(lambda: HTML(string=html, base_url=f"{base}/").write_pdf())
-    with pikepdf.open(io.BytesIO(printed)) as document:
+    try:
+        result = import_paths(engine, Config.model_validate({}), [folder / "data"], actor="bench", at=AT)
+        return freeze_study(engine, result.study_id, None)
+    finally:
+        engine.dispose()
+
+
+def report(snapshot: Snapshot) -> str:
+    """The report's HTML; says how long tables and the rest took (not the first time, which loads libraries)."""
+    report_html("dsmb", snapshot)
+    _, tabulating = timed(lambda: all_tables(snapshot))
+    html, writing = timed(lambda: report_html("dsmb", snapshot))
+    print(f"report of {snapshot.frames['events'].height} events: tables {tabulating:.2f} s, "
+          f"figures and HTML {writing - tabulating:.2f} s\n", flush=True)  # fmt: skip
+    return _printable(html)
+
+
+def with_appendix(html: str, snapshot: Snapshot, rows: int) -> str:
+    """*html* with a listing of *rows* events, those of *snapshot* over and over."""
+    if rows == 0:
+        return html
+    events = snapshot.frames["events"].select("usubjid", "aeterm", "aedecod", "grade", "aestdtc", "aeendtc").fill_null("–")
+    again = pl.concat([events] * (rows // events.height + 1)).head(rows)
+    columns = "".join(f'<col style="width:{width}%">' for width in WIDTHS)
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Subject", "As reported", "Term", "Grade", "Start", "End", "Row"))
+    body = "".join(
+        f'<tr><th scope="row">{subject}</th>' + "".join(f"<td>{value}</td>" for value in (*values, number)) + "</tr>"
+        for number, (subject, *values) in enumerate(again.cast(pl.String).fill_null("–").iter_rows(), 1)
+    )
+    listing = (
+        f'{MARK}<section id="appendix" class="part"><h2 data-number="99. ">Appendix: all events</h2><table class="listing">'
+        f"<colgroup>{columns}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></section>"
+    )
+    return html.replace("</body>", f"{listing}</body>")
+
+
+def measured(html: str, identifier: str, *, peer_first: bool) -> str:
+    done: dict[str, tuple[float, float, int]] = {}
+    for name in ("peer", "ours") if peer_first else ("ours", "peer"):
+        done[name] = apart(name, html, identifier)
+    (ours, memory, size), (peer, peer_memory, _) = done["ours"], done["peer"]
+    with pikepdf.open(Path(tempfile.gettempdir()) / "bench-report.pdf") as document:
         pages = len(document.pages)
-    engine.dispose()
     return (
-        f"{subjects:8d} {importing:9.2f} {freezing:9.2f} {tabulating:9.2f} {writing:7.2f} {printing:7.2f} {peer:7.2f} "
-        f"{printing / peer:6.2f} {pages / printing:8.1f}"
+        f"{pages:5d} {ours:7.1f} {pages / ours:8.1f} {peer:7.1f} {pages / peer:8.1f} {peer / ours:10.2f} "
+        f"{memory:18.0f} {peer_memory:8.0f} {size / 1e6:8.1f}"
     )
 
 
-def _timed(work):  # type: ignore[no-untyped-def]
+def apart(name: str, html: str, identifier: str) -> tuple[float, float, int]:
+    """Seconds, megabytes of the largest process and bytes of the file; in a process of its own, so that nothing is warm."""
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=printed, args=(name, html, identifier, sending))
+    process.start()
+    answer = receiving.recv()
+    process.join()
+    return answer  # type: ignore[no-any-return]
+
+
+def printed(name: str, html: str, identifier: str, answer: Any) -> None:
+    started = time.perf_counter()
+    if name == "ours":
+        with Press() as press:
+            content = print_document(html, identifier, press)
+        (Path(tempfile.gettempdir()) / "bench-report.pdf").write_bytes(content)
+    else:
+        from weasyprint import HTML
+
+        content = HTML(string=html, base_url=f"{resource_dir('templates') / 'reports'}/").write_pdf()
+    seconds = time.perf_counter() - started
+    kilobytes = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    answer.send((seconds, kilobytes / (1024 if sys.platform != "darwin" else 1024**2), len(content)))
+
+
+def tables(snapshot: Snapshot, count: int) -> None:
+    """All tables over *count* events: those of *snapshot*, of ever new subjects."""
+    times = count // snapshot.frames["events"].height + 1
+    many = repeated(snapshot, times)
+    made, seconds = timed(lambda: all_tables(many))
+    rows = sum(table.frame.height for table in made.values())
+    print(f"\n{len(made)} tables over {many.frames['events'].height:,} events of {many.frames['subjects'].height:,} subjects: "
+          f"{seconds:.2f} s ({rows:,} rows)")  # fmt: skip
+
+
+def repeated(snapshot: Snapshot, times: int) -> Snapshot:
+    """*times* as many subjects, each with the records of one of *snapshot*."""
+    frames = {}
+    for name, frame in snapshot.frames.items():
+        if "usubjid" not in frame.columns or name in ("queries", "episodes"):
+            frames[name] = frame
+            continue
+        copies = pl.DataFrame({"copy": range(times)}).lazy()
+        frames[name] = (
+            frame.lazy().join(copies, how="cross")
+            .with_columns(usubjid=pl.concat_str("usubjid", pl.lit("-"), pl.col("copy").cast(pl.String)))
+            .drop("copy").select(frame.columns).collect()
+        )  # fmt: skip
+    return replace(snapshot, frames=frames)
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     started = time.perf_counter()
     result = work()
     return result, time.perf_counter() - started

@@ -46,14 +46,15 @@ class Document:
         return f"{self.head.replace('</head>', f'<style>{style}</style></head>')}{content}</body></html>"
 
 
-def cut(html: str) -> Document:
+def cut(html: str, heavy: int = HEAVY) -> Document:
+    """*html* in parts; listings of more than *heavy* cells are cut after about so many."""
     body = _BODY.search(html)
     if body is None:
         raise ValueError("the HTML has no <body>")
     inside = html[body.end() : html.rindex("</body>")]
     running = "".join(_RUNNING.findall(inside))
     front, *sections = _RUNNING.sub("", inside).split(MARK)
-    pieces = (piece for section in sections for piece in _chunks(section, HEAVY))
+    pieces = (piece for section in sections for piece in _chunks(section, heavy))
     head = _FACES.sub("", html[: body.end()])  # the press has them
     return Document(head, running, front.strip(), tuple(_together(pieces)))
 

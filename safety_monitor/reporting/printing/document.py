@@ -11,7 +11,7 @@ import html as markup
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from safety_monitor.reporting.printing.cutting import Document, cut
+from safety_monitor.reporting.printing.cutting import HEAVY, Document, cut
 from safety_monitor.reporting.printing.joining import SCHEME, Part, join, pages_of
 from safety_monitor.reporting.printing.press import Job, Press
 
@@ -32,9 +32,12 @@ _FRAMED = """
 """
 
 
-def print_document(html: str, identifier: str, press: Press) -> bytes:
-    """*html* as PDF/UA bytes; *identifier* names the file's origin. Every character must have a glyph."""
-    document = cut(html)
+def print_document(html: str, identifier: str, press: Press, heavy: int = HEAVY) -> bytes:
+    """*html* as PDF/UA bytes; *identifier* names the file's origin. Every character must have a glyph.
+
+    Listings of more than *heavy* cells are laid out in pieces, each from a new page on.
+    """
+    document = cut(html, heavy)
     front, *others = (Part.of(content) for content in press.prints(_sources(document, {})))
     while True:
         pages = pages_of([front, *others])

@@ -115,17 +115,17 @@ class _Joiner:
             for kid in tree.K[0].K:
                 kid.P = document
                 document.K.append(kid)
-            entries = list(tree.ParentTree.Nums)
+            entries: list[Any] = list(tree.ParentTree.Nums)
             for number, owners in zip(entries[::2], entries[1::2], strict=True):
-                if int(number) < len(part.types):
+                if number < len(part.types):
                     numbers.append(start + int(number))
                     numbers.append(owners)
                     self.pages[start + int(number)].obj.StructParents = start + int(number)
                 else:
                     annotations.append(owners)
-        for number, (annotation, owner) in enumerate(self.annotated(annotations), len(self.pages)):
-            annotation.StructParent = number
-            numbers.append(number)
+        for place, (annotation, owner) in enumerate(self.annotated(annotations), len(self.pages)):
+            annotation.StructParent = place
+            numbers.append(place)
             numbers.append(owner)
         root.ParentTree = self.pdf.make_indirect(Dictionary(Nums=numbers))
         root.ParentTreeNextKey = len(self.pages) + len(annotations)

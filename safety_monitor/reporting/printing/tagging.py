@@ -97,7 +97,10 @@ class _Tidier:
             kids = [kid for kid in kids if isinstance(kid, int)]
         elif child["S"] in _INLINE:
             plain = all(isinstance(kid, int) for kid in kids)
-            if (not plain and len(kids) > 1) or child["Pg"] != parent.get("Pg", child["Pg"]):
+            if kind == "/Document" and plain and kids:
+                child["S"] = "/P"
+                return [reference]
+            if (not plain and len(kids) > 1) or child["Pg"] != parent.get("Pg"):
                 return [reference]
             for kid in kids:
                 if not isinstance(kid, int):

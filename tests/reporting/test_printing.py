@@ -1,0 +1,199 @@
+"""Printing in parts: one file with right numbers, links and tags, and the same bytes however many processes print it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+
+import pikepdf
+import pytest
+from pdf_structure import Reader
+
+from safety_monitor.reporting.fonts import font_face_css
+from safety_monitor.reporting.printing.cutting import MARK, cut, weight
+from safety_monitor.reporting.printing.document import print_document
+from safety_monitor.reporting.printing.press import Job, Press
+
+ROWS = 130
+SVG = "%3Csvg xmlns='http://www.w3.org/2000/svg' width='80' height='40'%3E%3Crect width='60' height='20'/%3E%3C/svg%3E"
+TITLES = ("First", "Same page as the one before", "Long listing of 发热", "Wide")
+
+
+def listing(rows: int, head: str = "<th scope='col'>No.</th><th scope='col'>Term</th><th scope='col'>Day</th>") -> str:
+    body = "".join(
+        f'<tr class="level1"><th scope="row" colspan="3">Group {n // 10}</th></tr>' if n % 10 == 0
+        else f'<tr><th scope="row">{n}</th><td>row {n} of the listing</td><td>{n * 7}</td></tr>'
+        for n in range(rows)
+    )  # fmt: skip
+    return f'<table class="listing"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def html(lang: str = "en", label: str = "Page {page} of {pages}", rows: int = ROWS) -> str:
+    """A small report: the frame of ``report.html`` in few words."""
+    contents = "".join(f'<li><a href="#s{n}">{n}. {title}</a></li>' for n, title in enumerate(TITLES, 1))
+    bodies = (
+        '<h3>Below</h3><p>Text with <b>bold</b> and <a href="#s3">a link to the listing</a>, ≥ 3 × ULN’s.</p>',
+        '<div class="tiles"><div class="tile"><b>4</b><span>deaths</span></div></div><p>End. <a href="#s1">To the first.</a></p>',
+        f"{listing(rows)}<p class='rule'>The rule of the listing.</p>",
+        f"<figure><img alt='A box' src=\"data:image/svg+xml,{SVG}\"><figcaption>A figure</figcaption></figure>",
+    )
+    classes = ("part", "part flows", "part", "part wide")
+    sections = "".join(
+        f'{"" if "flows" in kind else MARK}<section id="s{n}" class="{kind}"><h2 data-number="{n}. ">{title}</h2>{body}</section>'
+        for n, (kind, title, body) in enumerate(zip(classes, TITLES, bodies, strict=True), 1)
+    )
+    return (
+        f'<!DOCTYPE html><html lang="{lang}"><head><title>A title</title><meta name="dcterms.created" content="2026-06-30">'
+        f'<style>{font_face_css()}</style><link rel="stylesheet" href="style.css">'
+        f'<style>@page wide {{ size: A4 landscape }}</style></head><body data-pages="{label}">'
+        '<div class="running left">S-1</div><div class="running right">CONFIDENTIAL</div>'
+        '<div class="running foot">hash 12ab</div>'
+        '<section class="cover"><p class="kind">Report</p><h1>Study</h1></section>'
+        f'<nav class="contents"><h2 class="plain">Contents</h2><ol>{contents}</ol></nav>{sections}</body></html>'
+    )
+
+
+def printed(text: str, workers: int = 2, heavy: int = 150) -> bytes:
+    with Press(workers).warm() as press:
+        return print_document(text, "a1b2", press, heavy)
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return printed(html())
+
+
+@pytest.fixture(scope="module")
+def reader(content: bytes) -> Reader:
+    return Reader(pikepdf.open(io.BytesIO(content)))
+
+
+# Cutting ----------------------------------------------------------------------------------------------------
+
+
+def test_a_listing_is_cut_between_rows_and_nothing_is_lost() -> None:
+    document = cut(html(rows=1000), heavy=150)
+    whole = "".join(document.parts)
+    assert re.findall(r"row (\d+) of", whole) == [str(n) for n in range(1000) if n % 10]
+    assert len(document.parts) == pytest.approx(weight(html(rows=1000)) / 400, abs=3)
+    assert whole.count("<table") == whole.count("</table>") == whole.count("<thead") > 10
+    assert whole.count("<section") == whole.count("</section>")
+    assert whole.count('id="s3"') == 1
+    assert whole.count("The rule of the listing.") == 1
+    for table in re.findall(r"<tbody>.*?</tbody>", whole):
+        assert not table.endswith('<tr class="level1"><th scope="row" colspan="3">Group 9</th></tr></tbody>')
+        assert "level1" not in table.rsplit("<tr", 1)[1], "the heading of a group stands alone at the end of a piece"
+
+
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        (f'<section class="part"><h2>T</h2><div>{listing(200)}</div></section>', "it stands in another box"),
+        (f'<section class="part">{listing(200).replace("<td>", "<td rowspan=2>", 1)}</section>', "a cell reaches over rows"),
+        (f'<section class="part">{listing(30)}</section>', "it is short"),
+    ],
+)
+def test_a_table_that_cannot_be_cut_stays_whole(section: str, why: str) -> None:
+    assert cut(f"<html><head></head><body>front{MARK}{section}</body></html>", heavy=100).parts == (section,), why
+
+
+def test_small_neighbours_are_laid_out_together() -> None:
+    small, large = f"<section>{'<td>' * 150}</section>", f"<section>{'<td>' * 500}</section>"
+    marked = "".join(MARK + part for part in (small, small, small, large, small))
+    parts = cut(f"<html><head></head><body>front{marked}</body></html>").parts
+    assert parts == (small + small, small, large, small)
+
+
+# The joined file --------------------------------------------------------------------------------------------
+
+
+def test_the_structure_is_whole(reader: Reader) -> None:
+    assert reader.problems == []
+    kinds = Counter(element.kind for element in reader.elements)
+    assert (kinds["/H1"], kinds["/H2"], kinds["/H3"]) == (1, 5, 1)
+    assert [element.text for element in reader.of("/H2")] == ["Contents", *(f"{n}. {title}" for n, title in enumerate(TITLES, 1))]
+    assert [str(figure.thing.Alt) for figure in reader.of("/Figure")] == ["A box"]
+    assert {str(cell.thing.A.Scope) for cell in reader.of("/TH") if cell.text == "Term"} == {"/Column"}
+    assert {str(cell.thing.A.Scope) for cell in reader.of("/TH") if cell.text.startswith("Group")} == {"/Row"}
+
+
+def test_each_row_is_there_once_and_in_order(reader: Reader) -> None:
+    cells = [element.text for element in reader.of("/TD") if element.text.startswith("row")]
+    assert cells == [f"row {n} of the listing" for n in range(ROWS) if n % 10]
+
+
+def test_each_page_says_its_number_and_is_no_content(reader: Reader) -> None:
+    count = len(reader.pages)
+    assert count > 6
+    for number, page in enumerate(reader.pages, 1):
+        assert f"Page {number} of {count}" in page.artifact
+        assert "CONFIDENTIAL" in page.artifact
+        assert "hash 12ab" in page.artifact
+        assert ("S-1" in page.artifact) == (number > 1)  # the cover has its title instead
+        assert "CONFIDENTIAL" not in reader.page_text(number - 1)
+
+
+def test_contents_links_and_bookmarks_lead_to_the_headings(reader: Reader) -> None:
+    pages = {element.text: element.page for element in reader.of("/H2", "/H3")}
+    outline = reader.outline()
+    assert [(level, title) for level, title, _ in outline] == [(1, "First"), (2, "Below"), *((1, title) for title in TITLES[1:])]
+    for number, title in enumerate(TITLES, 1):
+        assert (1, title, pages[f"{number}. {title}"]) in outline
+    entries = [element.text for element in reader.of("/Link")][: len(TITLES)]
+    assert entries == [f"{n}. {title}{pages[f'{n}. {title}'] + 1}" for n, title in enumerate(TITLES, 1)]
+    numbered = [f"{n}. {title}" for n, title in enumerate(TITLES, 1)]
+    leads = [*numbered, numbered[2], numbered[0]]  # the contents, then the links in the text
+    assert reader.links() == [(title, pages[title]) for title in leads]
+    assert pages["1. First"] == pages["2. Same page as the one before"]
+
+
+def test_the_file_says_what_it_is(content: bytes) -> None:
+    with pikepdf.open(io.BytesIO(content)) as pdf:
+        assert str(pdf.Root.Lang) == "en"
+        assert bool(pdf.Root.MarkInfo.Marked)
+        assert bool(pdf.Root.ViewerPreferences.DisplayDocTitle)
+        assert str(pdf.docinfo["/Title"]) == "A title"
+        assert str(pdf.docinfo["/CreationDate"]) == "D:20260630"
+        metadata = pdf.open_metadata()
+        assert metadata["pdfuaid:part"] == "1"
+        assert metadata["dc:title"] == "A title"
+        assert bytes(pdf.trailer.ID[0]) == b"a1b2"
+        assert {str(page.obj.Tabs) for page in pdf.pages} == {"/S"}
+        fonts = {font.objgen: font for page in pdf.pages for font in page.Resources.Font.values()}
+        assert len(fonts) == len({str(font.BaseFont) for font in fonts.values()}), "a face is there more than once"
+        sizes = {tuple(round(float(side)) for side in page.mediabox) for page in pdf.pages}
+    assert len(sizes) == 2
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_processes(content: bytes) -> None:
+    assert printed(html(), workers=1) == content
+
+
+def test_a_short_document_is_printed_in_this_process_to_the_same_bytes() -> None:
+    text = html(rows=5)
+    with Press() as press:
+        here = print_document(text, "a1b2", press)
+        assert press._process is None
+    assert here == printed(text, workers=3)
+
+
+def test_page_numbers_in_chinese() -> None:
+    reader = Reader(pikepdf.open(io.BytesIO(printed(html("zh", "第 {page} 页，共 {pages} 页", rows=3)))))
+    assert reader.problems == []
+    assert f"第2页，共{len(reader.pages)}页" in reader.pages[1].artifact.replace(" ", "")
+
+
+def test_a_link_to_nowhere_is_an_error() -> None:
+    text = html(rows=3).replace('<a href="#s1">To', '<a href="#nowhere">To')
+    with Press() as press, pytest.raises(ValueError, match="#nowhere, which no part has"):
+        print_document(text, "x", press)
+
+
+def test_a_part_that_cannot_be_printed_says_why(capfd: pytest.CaptureFixture[str]) -> None:
+    with Press(1).warm() as press:
+        with pytest.raises(RuntimeError, match="the report could not be printed: ValueError: not enough values"):
+            press.prints([Job('<html lang="en"><title>T</title><body style="display: none">x</body></html>')])
+        assert "Traceback" in capfd.readouterr().err
+        [after] = press.prints([Job('<html lang="en"><title>T</title><body>x</body></html>')])
+    assert after.startswith(b"%PDF-")
