@@ -36,7 +36,7 @@ from safety_monitor.reporting.printing.cutting import MARK
 from safety_monitor.reporting.printing.document import print_document
 from safety_monitor.reporting.printing.press import Press
 from safety_monitor.reporting.render import _printable, report_html
-from safety_monitor.reporting.tables import all_tables
+from safety_monitor.reporting.tables import Study, adverse_events, all_tables, drilldown
 from safety_monitor.resources import resource_dir
 from safety_monitor.simulate import simulate
 from safety_monitor.workflow.importing import import_paths
@@ -147,28 +147,27 @@ def printed(name: str, html: str, identifier: str, answer: Any) -> None:
 
 
 def tables(snapshot: Snapshot, count: int) -> None:
-    """All tables over *count* events: those of *snapshot*, of ever new subjects."""
-    times = count // snapshot.frames["events"].height + 1
-    many = repeated(snapshot, times)
-    made, seconds = timed(lambda: all_tables(many))
-    rows = sum(table.frame.height for table in made.values())
-    print(f"\n{len(made)} tables over {many.frames['events'].height:,} events of {many.frames['subjects'].height:,} subjects: "
-          f"{seconds:.2f} s ({rows:,} rows)")  # fmt: skip
+    """The tables of adverse events, and the subjects behind each of their cells, over *count* events."""
+    many = repeated(snapshot, count // snapshot.frames["events"].height + 1)
+    study = Study(many)
+    print(f"\n{many.frames['events'].height:,} events of {many.frames['subjects'].height:,} subjects:", flush=True)
+    for maker in (adverse_events, drilldown):
+        for run in ("first", "second"):
+            made, seconds = timed(lambda maker=maker: list(maker.tables(study)))
+            rows = sum(table.frame.height for table in made)
+            name = maker.__name__.rpartition(".")[2]
+            print(f"  {name:15s} {run:6s} run: {len(made)} tables, {rows:,} rows, {seconds:.2f} s", flush=True)
 
 
 def repeated(snapshot: Snapshot, times: int) -> Snapshot:
-    """*times* as many subjects, each with the records of one of *snapshot*."""
-    frames = {}
-    for name, frame in snapshot.frames.items():
-        if "usubjid" not in frame.columns or name in ("queries", "episodes"):
-            frames[name] = frame
-            continue
-        copies = pl.DataFrame({"copy": range(times)}).lazy()
-        frames[name] = (
-            frame.lazy().join(copies, how="cross")
-            .with_columns(usubjid=pl.concat_str("usubjid", pl.lit("-"), pl.col("copy").cast(pl.String)))
-            .drop("copy").select(frame.columns).collect()
-        )  # fmt: skip
+    """*times* as many subjects, each with the events and doses of one of *snapshot*; the other records are left out."""
+    copies = pl.DataFrame({"copy": range(times)}).lazy()
+    frames = {
+        name: snapshot.frames[name].lazy().join(copies, how="cross")
+        .with_columns(usubjid=pl.concat_str("usubjid", pl.lit("-"), pl.col("copy").cast(pl.String)))
+        .drop("copy").collect()
+        for name in ("subjects", "events", "exposures", "dispositions")
+    }  # fmt: skip
     return replace(snapshot, frames=frames)
 
 

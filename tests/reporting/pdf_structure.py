@@ -128,7 +128,7 @@ class Reader:
         for number, page in enumerate(self.pdf.pages):
             owners = self.tree[int(page.obj.StructParents)]
             for mark in self.pages[number].marked:
-                if owners[mark].objgen != self.holders[number, mark][0].thing.objgen:
+                if owners[mark].objgen not in [holder.thing.objgen for holder in self.holders.get((number, mark), [])]:
                     self.problems.append(f"the parent tree gives mark {mark} of page {number + 1} to another element")
 
     def _check_headings(self) -> None:

@@ -75,7 +75,7 @@ def printed(hcc: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
         )
         for number, variables in enumerate(surroundings)
     ]  # fmt: skip
-    assert [process.wait(timeout=180) for process in running] == [0, 0]
+    assert [process.wait(timeout=600) for process in running] == [0, 0]
     return folder / "0.pdf", folder / "1.pdf"
 
 
