@@ -48,7 +48,7 @@ def demo(
         return
     stdout.print()
     rows = [(label, done[key]) for label, key in (
-        ("DSMB report", "report"), ("the same in Chinese", "report_zh"), ("DSMB report before", "earlier_report"),
+        ("DSMB report", "report"), ("DSMB report before", "earlier_report"),
         ("Safety officer's report", "safety_report"), ("Tables (CSV)", "tables"), ("Mails", "mailbox"),
         ("Refused rows", "rejects"), ("Simulated data", "data"), ("Database", "database"),
     )]  # fmt: skip

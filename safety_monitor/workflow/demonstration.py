@@ -59,7 +59,7 @@ def run_demo(out: Path, at: datetime, tell: Callable[[str], None] | None = None)
     engine.dispose()
     return {
         "study": result.study_id, "report": str(reports["present"].path), "snapshot": reports["present"].snapshot_sha256,
-        "earlier_report": str(reports["earlier"].path), "report_zh": str(reports["chinese"].path),
+        "earlier_report": str(reports["earlier"].path),
         "safety_report": str(reports["safety"].path),
         "tables": str(out / "tables"), "n_tables": len(written), "mailbox": str(config.at(config.mail.folder)),
         "n_mails": tally.n_sent, "rejects": str(out / "rejects.csv"), "n_rejected": len(result.rejections),
@@ -70,9 +70,9 @@ def run_demo(out: Path, at: datetime, tell: Callable[[str], None] | None = None)
 def _reports(
     engine: Engine, config: Config, study_id: str, out: Path, at: datetime, say: Callable[[str], None]
 ) -> dict[str, Issued]:
-    """An earlier report for the board, what the board then asked for, the present report in two languages, and the weekly one."""
-    def made(name: str, kind: str, snapshot: Snapshot, when: datetime, language: str = "en") -> Issued:
-        return issuing.issue(engine, config, kind, snapshot, out / name, actor="demo", at=when, language=language)
+    """An earlier report for the board, what the board then asked for, the present report, and the weekly one."""
+    def made(name: str, kind: str, snapshot: Snapshot, when: datetime) -> Issued:
+        return issuing.issue(engine, config, kind, snapshot, out / name, actor="demo", at=when)
 
     present = freeze_dsmb(engine, study_id, None, at)
     assert present.cutoff is not None
@@ -86,13 +86,8 @@ def _reports(
         )  # fmt: skip
     at += timedelta(seconds=1)  # after the earlier report
     close_action(engine, config, 1, resolution=_RESOLUTION, actor="Safety officer", at=at)
-    say("The DSMB report of today, in English and in Chinese …")
-    snapshot = freeze_dsmb(engine, study_id, None, at)
-    found = {
-        "earlier": earlier,
-        "present": made("dsmb-report.pdf", "dsmb", snapshot, at),
-        "chinese": made("dsmb-report-zh.pdf", "dsmb", snapshot, at, "zh"),
-    }
+    say("The DSMB report of today …")
+    found = {"earlier": earlier, "present": made("dsmb-report.pdf", "dsmb", freeze_dsmb(engine, study_id, None, at), at)}
     say("The safety officer's report of the last week …")
     since = datetime.combine(present.cutoff, time(), UTC) - timedelta(days=7)
     found["safety"] = made("safety-report.pdf", "safety", safety_snapshot(engine, config, study_id, since, at), at)

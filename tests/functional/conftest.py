@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from safety_monitor.cli import main
@@ -78,7 +79,7 @@ def write_study(folder: Path, study_id: str = "S1") -> Path:
 def run_script(*arguments: str | Path, cwd: Path, **environment: str) -> Answer:
     """The installed console script, in a process of its own."""
     done = subprocess.run(
-        [SCRIPT, *arguments], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=180
+        [SCRIPT, *arguments], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=900
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -130,9 +131,15 @@ def events() -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def demonstration(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """One run of ``demo`` by the installed script: its folder and what it said as JSON."""
-    folder = tmp_path_factory.mktemp("demonstration")
-    answer = run_script("demo", "--out", "here", "--json", cwd=folder)
-    assert answer.code == 0, answer.err
-    return folder / "here", answer.json
+def demonstration(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, Any]:
+    """One run of ``demo`` by the installed script, by whichever worker comes first: its folder and what it said as JSON."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "demonstration"
+    with filelock.FileLock(folder.with_suffix(".lock")):
+        said = folder / "said.json"
+        if not said.exists():
+            folder.mkdir(exist_ok=True)
+            answer = run_script("demo", "--out", "here", "--json", cwd=folder)
+            assert answer.code == 0, answer.err
+            said.write_text(answer.out, encoding="utf-8")
+    return folder / "here", json.loads(said.read_text("utf-8"))

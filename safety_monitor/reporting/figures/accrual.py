@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import matplotlib.dates as mdates
@@ -49,7 +49,7 @@ def accrual_steps(
         if end > until:
             axes.axvline(until, color=GREY, linewidth=0.7)
             axes.annotate(t("cut-off"), (until, 0), xytext=(3, 4), textcoords="offset points", color=GREY, fontsize=7.5)
-        axes.set_xlim(start, end)
+        axes.set_xlim(start, max(end, start + timedelta(days=1)))  # a trial of one day has a width
         axes.set_ylim(0, top * 1.08)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         locator = dates.AutoDateLocator(minticks=4, maxticks=8)

@@ -37,7 +37,7 @@ def cumulative_incidence(times: Sequence[int], status: Sequence[int], event_labe
         ticks = np.arange(0, last / MONTH + 1e-9, step)
         at_risk = [sum(time >= max(tick * MONTH, 1) for time in times) for tick in ticks]
         axes.set_xticks(ticks)
-        axes.set_xlim(0, last / MONTH * 1.005)
+        axes.set_xlim(0, last / MONTH * 1.005 or 1)
         axes.set_ylim(0, min(100, max(20.0, float(upper.max()) * 1.08)))
         axes.set_ylabel(t("Subjects with the event (%)"))
         says = t("Months from first treatment (N = {n}; subjects with the event: {events})", n=len(times), events=n_events)

@@ -59,5 +59,5 @@ def _panel(axes: Axes, pooled: float | None, sites: Sequence[tuple[str, float, f
         axes.plot([time], [rate], marker="D" if outside else "o", markersize=5, color=colour,
                   markerfacecolor=colour if outside else "none")  # fmt: skip
         axes.annotate(name, (time, rate), xytext=_BESIDE[number % 4], textcoords="offset points", fontsize=7, color=colour)
-    axes.set_xlim(0, longest)
+    axes.set_xlim(0, longest or 1)
     axes.set_ylim(0, top * 1.12 or 1.0)

@@ -104,7 +104,7 @@ def _panel(axes: Axes, panel: Panel, least: int) -> None:
                       va="center", fontsize=6)  # fmt: skip
     last = max([*weeks, 1])
     axes.set_xscale("function", functions=(_root, np.square))  # the weeks after the first treatments matter most
-    axes.set_xlim(0, last * 1.05)
+    axes.set_xlim(0, last * 1.05 or 1)
     counts = dict(periods.select("to_week", "n").iter_rows())
     ticks = [week for week in _WEEKS if week in counts]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
