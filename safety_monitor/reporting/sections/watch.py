@@ -72,11 +72,10 @@ def named(rule_id: str) -> str:
 
 def _by_kind(alerts: pl.DataFrame) -> list[dict[str, Any]]:
     """What was told, by rule: alerts, mails, those that somebody has acknowledged."""
-    return (
+    told = (
         alerts.group_by("rule_id", maintain_order=True)
         .agg(n=pl.len(), recipients=pl.col("recipients").sum(), sent=pl.col("sent").sum(),
              unread=(pl.col("acknowledged") == 0).sum())
         .sort("n", "rule_id", descending=[True, False])
-        .with_columns(name=pl.col("rule_id").map_elements(named, pl.String))
-        .to_dicts()
     )  # fmt: skip
+    return [row | {"name": named(row["rule_id"])} for row in told.iter_rows(named=True)]
