@@ -57,7 +57,10 @@ def study(labs: list[dict[str, Any]], subjects: int = 3, ablated_on: dict[str, i
     configured = StudySettings.of(SETTINGS)
     dated = {"first_treatment_on": pl.Date, "last_treatment_on": pl.Date, "death_on": pl.Date, "consented_on": pl.Date}
     text = dict.fromkeys(("arm", "country", "race"), pl.String)
-    given_schema = {"usubjid": pl.String, "domain": pl.String, "component": pl.String, "start_on": pl.Date, "end_on": pl.Date}
+    words = ("usubjid", "domain", "treatment", "component", "unit", "frequency", "location")
+    given_schema = dict.fromkeys(words, pl.String) | {
+        "seq": pl.Int64, "dose": pl.Float64, "start_on": pl.Date, "end_on": pl.Date,
+    }  # fmt: skip
     names = [component.name for component in configured.components]
     events: dict[str, Any] = {
         **dict.fromkeys(("usubjid", "siteid", "aeterm", "aedecod", "aebodsys", "aerel", "aeacn", "aeout", "aestdtc", "aeendtc",

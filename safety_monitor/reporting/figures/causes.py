@@ -8,11 +8,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from safety_monitor.reporting.figures.theme import BLUE, GREY, THEME, VERMILION, Figure, axes_of, render
+from safety_monitor.reporting.formats import coded
 from safety_monitor.reporting.wording import t
 
 
 def moved_by(pieces: Sequence[tuple[str, str, float]], leading: str, share: float) -> Figure:
     """What moved the share of the leading cause: (cause, evidence, effect), for it to the right, against it to the left."""
+    pieces, leading = [(coded(cause), evidence, effect) for cause, evidence, effect in pieces], coded(leading)
     with plt.rc_context(THEME):
         figure, axes = axes_of(3.1, 0.5 + 0.3 * len(pieces))
         places = np.arange(len(pieces))[::-1]

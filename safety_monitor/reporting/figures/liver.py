@@ -16,7 +16,7 @@ from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, THEME, VE
 from safety_monitor.reporting.wording import t
 
 _NAMED_UP_TO = 12  # names in the corner; more would cover each other
-_FIRST_NAME, _NAME_APART = 0.88, 0.055  # of the height: below the corner's label, and from name to name
+_FIRST_NAME, _NAME_APART = 0.88, (0.045, 0.055)  # of the height: below the corner's label, and from name to name
 _TICKS = [0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100]
 #: Words of the axes and of the description, by what the peaks are multiples of.
 _WORDS = {
@@ -69,7 +69,8 @@ def edish(
             handles.append(Line2D([], [], marker=marker, linestyle="", markerfacecolor="none", color=BLUE, label=label))
         if known:
             figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, handletextpad=0.2, fontsize=7.5)
-        _named(axes, [name.rsplit("-", 1)[-1] if name.count("-") > 1 else name for name in points["USUBJID"]], x, y, corner)
+        names = [name.rsplit("-", 1)[-1] if name.count("-") > 1 else name for name in points["USUBJID"]]
+        _named(axes, names, x, y, corner, limits[1])
         for place, label, inside in (
             ((1, 1), "possible Hy's law: n = {n}", corner), ((0, 1), "cholestasis: n = {n}", ~high_x & high_y),
             ((1, 0), "Temple's corollary: n = {n}", high_x & ~high_y), ((0, 0), "neither: n = {n}", ~high_x & ~high_y),
@@ -86,14 +87,21 @@ def edish(
         return render(figure, t(described, n=len(x), ta=f"{limits[0]:g}", bili=f"{limits[1]:g}", **numbers))
 
 
-def _named(axes: Axes, names: Sequence[str], x: Any, y: Any, corner: Any) -> None:
-    """Who is in the corner: names in one column at the right, a line from each point to its name."""
+def _named(axes: Axes, names: Sequence[str], x: Any, y: Any, corner: Any, floor: float) -> None:
+    """Who is in the corner above *floor*: names in one column at the right, a line from each point to its name."""
     inside = sorted(np.flatnonzero(corner).tolist(), key=lambda index: (-y[index], x[index]))
+    if not inside or len(inside) > _NAMED_UP_TO:
+        return
     bottom, top = np.log(axes.get_ylim())
-    room = _FIRST_NAME
-    for index in inside if len(inside) <= _NAMED_UP_TO else []:
-        at = min(float((np.log(y[index]) - bottom) / (top - bottom)), room)
-        room = at - _NAME_APART
+    least, most = _NAME_APART
+    lowest = float((np.log(floor) - bottom) / (top - bottom)) + most / 2  # none below the corner while it has room
+    apart = min(most, max(least, (_FIRST_NAME - lowest) / len(inside)))
+    lowest, room, places = min(lowest, _FIRST_NAME - (len(inside) - 1) * apart), _FIRST_NAME, []
+    for index in inside:
+        places.append(min(float((np.log(y[index]) - bottom) / (top - bottom)), room))
+        room = places[-1] - apart
+    for number, index in enumerate(inside):
+        at = max(places[number], lowest + (len(inside) - 1 - number) * apart)
         axes.annotate(
             names[index], (x[index], y[index]), xytext=(0.985, at), textcoords="axes fraction", ha="right", va="center",
             fontsize=7.5, color=VERMILION, arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": GREY, "shrinkB": 3},

@@ -17,7 +17,8 @@ Panel = tuple[str, float | None, Sequence[tuple[str, float, float, bool]]]
 _LEVELS = ((0.95, DASHED, "95 %"), (0.998, "-", "99.8 %"))
 
 
-_BESIDE = ((5, 4), (-13, -9), (5, -9), (-13, 4))
+#: Where a name may stand beside its point, as the middle of the name in points from the middle of the marker.
+_BESIDE = ((11, 0), (-11, 0), (0, 9), (0, -9), (10, 7), (-10, -7), (10, -7), (-10, 7))
 
 
 def site_funnel(panels: Sequence[Panel]) -> Figure:
@@ -54,10 +55,20 @@ def _panel(axes: Axes, pooled: float | None, sites: Sequence[tuple[str, float, f
         axes.axhline(pooled, color=INK, linewidth=0.8)
         axes.annotate(t("pooled {rate}", rate=f"{pooled:.2f}"), (start, pooled), xytext=(2, 2), textcoords="offset points",
                       fontsize=7)  # fmt: skip
-    for number, (name, time, rate, outside) in enumerate(sorted(sites, key=lambda site: site[1])):
+    axes.set_xlim(0, longest or 1)
+    axes.set_ylim(0, top * 1.12 or 1.0)
+    _marked(axes, sorted(sites, key=lambda site: site[1]))
+
+
+def _marked(axes: Axes, sites: Sequence[tuple[str, float, float, bool]]) -> None:
+    """The sites with their names, each on the side where it stands freest of the points and of the names before it."""
+    per_point = axes.figure.dpi / 72
+    taken = [axes.transData.transform((time, rate)) / per_point for _, time, rate, _ in sites]
+    for (name, time, rate, outside), here in zip(sites, list(taken), strict=True):
+        beside = max(_BESIDE, key=lambda offset: min(np.hypot(*(here + offset - other)) for other in taken))
+        taken.append(here + beside)
         colour = VERMILION if outside else BLUE
         axes.plot([time], [rate], marker="D" if outside else "o", markersize=5, color=colour,
                   markerfacecolor=colour if outside else "none")  # fmt: skip
-        axes.annotate(name, (time, rate), xytext=_BESIDE[number % 4], textcoords="offset points", fontsize=7, color=colour)
-    axes.set_xlim(0, longest or 1)
-    axes.set_ylim(0, top * 1.12 or 1.0)
+        axes.annotate(name, (time, rate), xytext=beside, textcoords="offset points", fontsize=7, color=colour, ha="center",
+                      va="center")  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any
 import ctcae_v403
 from safety_monitor.reporting.codelists import CONDUCT
 from safety_monitor.reporting.sections import Material, Section
+from safety_monitor.reporting.stopping_words import how_of, label_of
 from safety_monitor.reporting.tables.base import COUNTING
-from safety_monitor.rules.stopping import counted_event
 
 _DOMAINS = {
     "dispositions": "disposition (DS)", "exposures": "exposure (EX, PR)", "labs": "laboratory results (LB)",
@@ -58,7 +58,7 @@ def section(material: Material) -> Section:
             ],
             "present": [label for name, label in _DOMAINS.items() if name in frames],
             "absent": [label for name, label in _DOMAINS.items() if name not in frames],
-            "stopping": [(rule, counted_event(rule.event).says) for rule in settings.stopping],
+            "stopping": [(label_of(rule), how_of(rule), rule.n_max) for rule in settings.stopping],
             "counting": COUNTING,
             "conduct": CONDUCT,
             "glossary": glossary,

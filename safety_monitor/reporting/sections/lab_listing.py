@@ -13,6 +13,8 @@ REPORTS = {
     Match.MATCHED.value: "AE {number}", Match.COVERED.value: "covered by AE {number}",
     Match.AMBIGUOUS.value: "several reports fit", Match.UNREPORTED.value: "not reported",
 }  # fmt: skip
+#: How units and criteria of the data are printed.
+_NEAT = {"10^9": "10⁹", "10^12": "10¹²", "umol": "µmol", ">=": "≥", "<=": "≤"}
 
 
 def section(material: Material) -> Section:
@@ -28,4 +30,18 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     limits = None if low is None and high is None else f"{low or '?'}–{high or '?'}"
     report = REPORTS.get(row["link"] or "")
     value = None if row["LBSTRESN"] is None else f"{row['LBSTRESN']:g}"
-    return row | {"limits": limits, "value": value, "report": t(report, number=row["AESEQ"]) if report else None}
+    return row | {
+        "limits": limits, "value": value, "unit": neat(row["LBSTRESU"]), "criterion": neat(row["criterion"]),
+        "report": t(report, number=row["AESEQ"]) if report else None,
+    }  # fmt: skip
+
+
+def neat(said: str | None) -> str:
+    """A unit or criterion as people print it.
+
+    >>> neat(">= 3.5 g/24 h"), neat("< 50.0 10^9/L"), neat(None)
+    ('≥ 3.5 g/24 h', '< 50.0 10⁹/L', '')
+    """
+    for raw, printed in _NEAT.items():
+        said = (said or "").replace(raw, printed)
+    return said or ""

@@ -27,4 +27,4 @@ def section(material: Material) -> Section:
     picture = embedded(figures.category_bars(bars, n)) if n else None
     return Section("measurements", "Blood pressure, ECG, thyroid and urine protein", {
         "table": table, "groups": measured, "absent": ", ".join(absent), "picture": picture,
-    })  # fmt: skip
+    }, flows=table.not_collected is not None)  # fmt: skip

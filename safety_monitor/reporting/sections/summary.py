@@ -12,9 +12,9 @@ import polars as pl
 
 from safety_monitor.reporting.pages import PAGES
 from safety_monitor.reporting.sections import Material, Section
+from safety_monitor.reporting.stopping_words import label_of
 from safety_monitor.reporting.tables.since_last import DEATHS_ROW, SUBJECTS_ROW
 from safety_monitor.reporting.wording import Words, words
-from safety_monitor.rules.stopping import counted_event
 
 DECIDE, REVIEW, CLEAR, UNKNOWN = "decide", "review", "clear", "unknown"
 _SAID = {DECIDE: words("Decide"), REVIEW: words("Review"), CLEAR: words("Clear"), UNKNOWN: words("Not known")}
@@ -92,9 +92,8 @@ def _stopping(material: Material) -> list[Matter]:
     if table.not_collected:
         return [Matter(UNKNOWN, words("Stopping rules"), words("None is configured for this study."))]
     found = []
-    for rule in table.frame.iter_rows(named=True):
-        label = counted_event(rule["event"]).says
-        what = words("Stopping rule: {event}", event=words(label))
+    for configured, rule in zip(material.settings.stopping, table.frame.iter_rows(named=True), strict=True):
+        what = words("Stopping rule: {event}", event=label_of(configured))
         numbers: dict[str, Any] = {name: rule[name] for name in ("n_events", "n_treated", "boundary", "next_trigger")}
         if rule["crossed"]:
             said = words(

@@ -52,7 +52,7 @@ def liver_screen(study: Study) -> Table:
         "Treated subjects with an aminotransferase beyond the limit of the definition after first treatment: the earliest "
         "candidate, else the highest value. Usual: ALT or AST > 3 × ULN, bilirubin ≥ 2 × ULN from that day on in the "
         "window, ALP < 2 × ULN. Abnormal baseline: subjects who start above ULN, by multiples of baseline or absolute "
-        "thresholds. Needs: what is not known and therefore excludes nobody. Limits and sources: rules/liver.toml."
+        "thresholds. Needs: what is not known and therefore excludes nobody. Limits and sources: the system’s liver rules."
     )
     values = _values(study)
     if values is None:

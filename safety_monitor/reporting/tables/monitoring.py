@@ -131,8 +131,9 @@ def event_rates(study: Study) -> Table:
         limits = (None, None) if n is None else exact_limits(n, study.n)
         rows.append((name, n, study.n, None if n is None else percent(n, study.n), *limits))
     rule = words(
-        "Treated subjects with the event at any time since first treatment, of N = {n} treated; exact 95% limits "
-        "(Clopper-Pearson). No rule is applied to these rates.",
+        "Treated subjects with the event at any time since first treatment, also after the treatment-emergent window (so a "
+        "number may exceed that of the overview), of N = {n} treated; exact 95% limits (Clopper-Pearson). No rule is applied to "
+        "these rates.",
         n=study.n,
     )
     return Table("event_rates", words("Rates of events that a stopping rule can count"), rows_to_frame(rows, RATES), rule)
