@@ -216,7 +216,7 @@ def test_serious_listing_has_every_serious_event(hcc: Snapshot, html: Element) -
 
 
 def test_every_table_says_its_counting_rule_and_scopes_its_headers(html: Element) -> None:
-    for name in ("overview", "common", "terms", "related", "serious_terms", "deaths", "actions", "special", "complications",
+    for name in ("overview", "common", "terms", "related", "serious_terms", "deaths", "modified", "special", "complications",
                  "rates", "laboratory", "shifts"):  # fmt: skip
         section = section_of(html, name)
         assert any("rule" in (p.get("class") or "") and words(p) for p in section.iter("p")), name
