@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from importlib.resources import files
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import polars as pl
 
@@ -25,13 +24,10 @@ NO_LABS = "laboratory data (LB) were not imported"
 
 def once(of: Callable[[Study], T]) -> Callable[[Study], T]:
     """*of* computed once per study, kept as long as the study is."""
-    kept: WeakKeyDictionary[Study, T] = WeakKeyDictionary()
 
     @wraps(of)
     def get(study: Study) -> T:
-        if study not in kept:
-            kept[study] = of(study)
-        return kept[study]
+        return study.once(of)
 
     return get
 
