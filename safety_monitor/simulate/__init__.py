@@ -7,7 +7,7 @@ their sources in ``simulation.toml``; no patient's data are in it. The same argu
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     sorted(path.name for path in simulate(Path(folder), subjects=4, sites=2))[:5]
-['ae.csv', 'cm.csv', 'dm.csv', 'ds.csv', 'eg.csv']
+['ae.csv', 'cm.csv', 'dm.csv', 'ds.csv', 'dv.csv']
 """
 
 from __future__ import annotations

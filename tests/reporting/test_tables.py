@@ -400,6 +400,7 @@ def test_what_was_not_collected_says_so() -> None:
         "exposure_components": "exposure (EX, PR) was not imported",
         "exposure_subjects": "exposure (EX, PR) was not imported",
         "dose_levels": "exposure (EX, PR) was not imported",
+        "courses": "not collected: no records of what was given",
         "query_ages": "questions are not in this snapshot",
         "query_checks": "questions are not in this snapshot",
         "deviations": "protocol deviations (DV) were not imported",
@@ -428,8 +429,11 @@ def test_what_was_not_collected_says_so() -> None:
         "hbv_flares": "laboratory data (LB) were not imported",
         "attribution_agreement": "no component was rated by investigator and engine both",
         "stopping": "not configured",
+        "stopping_path": "not configured",
         "stopping_boundary": "not configured",
         "stopping_operating": "not configured",
+        "since_last_report": "No earlier report of this kind has been issued.",
+        "since_last_events": "No earlier report of this kind has been issued.",
     }
     assert all(tables[name].frame.is_empty() for name in absent)
     discontinued = tables["overview"].frame.filter(pl.col("row").str.starts_with("Discontinued"))
