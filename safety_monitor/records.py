@@ -101,7 +101,7 @@ class AdverseEvent(SQLModel):
     """One reported adverse event: SDTM AE with its supplemental qualifiers, values as reported.
 
     ``grade`` is the investigator's (from the configured source); None where missing. ``relatedness`` is the
-    investigator's opinion per component. Criteria and flags are None where not reported.
+    investigator's opinion per component, ``actions`` what was done with each. Criteria and flags are None where not reported.
     """
 
     study_id: str
@@ -130,6 +130,7 @@ class AdverseEvent(SQLModel):
     trtemfl: bool | None = None
     immune: bool | None = None
     relatedness: dict[str, str] = Field(default_factory=dict)
+    actions: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("aestdtc", "aeendtc")
     @classmethod

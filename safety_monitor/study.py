@@ -89,7 +89,8 @@ class Component(Settings):
     """One part of the combination that an event may be attributed to.
 
     ``match`` is compared with EXTRT or PRTRT without regard to case; ``relatedness`` names the SUPPAE
-    QNAM or AE variable with the investigator's opinion; ``profile`` the attribution profile.
+    QNAM or AE variable with the investigator's opinion, ``action`` that with what was done with this component (as AEACN);
+    ``profile`` the attribution profile.
     """
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
@@ -97,6 +98,7 @@ class Component(Settings):
     profile: str | None = None
     match: tuple[str, ...] = ()
     relatedness: str | None = None
+    action: str | None = None
 
     def matches(self, treatment: str | None) -> bool:
         """True where *treatment* (EXTRT or PRTRT) is this component."""

@@ -159,6 +159,7 @@ def _event(
             "relatedness": {
                 c.name: opinion for c in settings.components if c.relatedness and (opinion := fields.get(c.relatedness))
             },
+            "actions": {c.name: done for c in settings.components if c.action and (done := fields.get(c.action))},
         }
     )
 

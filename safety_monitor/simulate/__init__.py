@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from safety_monitor.simulate.adverse import OPINIONS
+from safety_monitor.simulate.adverse import ACTIONS, OPINIONS
 from safety_monitor.simulate.assumptions import Assumptions, Cause, assumptions
 from safety_monitor.simulate.chance import Chance
 from safety_monitor.simulate.columns import COLUMNS, Row
@@ -94,6 +94,7 @@ def _study(facts: Assumptions, subjects: int) -> dict[str, Any]:
         "terminology": "ctcae",
         "components": [
             {"name": name, "kind": kind, "profile": name, "match": match, "relatedness": OPINIONS[cause][0]}
+            | ({"action": ACTIONS[cause][0]} if cause in ACTIONS else {})
             for name, kind, match, cause in components
         ],
         "immune_flag": "AEIRFL",

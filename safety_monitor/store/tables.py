@@ -171,6 +171,7 @@ class AdverseEventRow(AdverseEvent, table=True):
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     relatedness: dict[str, str] = Field(default_factory=dict, sa_type=Json)
+    actions: dict[str, str] = Field(default_factory=dict, sa_type=Json, sa_column_kwargs={"server_default": "{}"})
     version: int = 1
     first_seen_at: datetime = Field(sa_type=Instant)
     changed_at: datetime = Field(sa_type=Instant)

@@ -4,8 +4,8 @@ Collected records later than the cut-off are left out: events by (imputed) onset
 date, deaths by date; an exposure that runs on is cut at the cut-off. Frames and their columns:
 
 subjects, events, exposures, dispositions, labs (one row per result and CTCAE term), episodes (of results), queries (open at
-the cut-off), criteria (what the grades of the serious events mean), and the domains of ``AS_REPORTED``, in lower case, as
-reported. A domain that was never imported has no frame: "not collected".
+the cut-off), criteria (what the grades of the serious events mean), decisions (of people about events), and the domains of
+``AS_REPORTED``, in lower case, as reported. A domain that was never imported has no frame: "not collected".
 """
 
 from __future__ import annotations
@@ -20,10 +20,21 @@ import polars as pl
 
 import ctcae_v403
 from ctcae_v403 import official
-from safety_monitor.records import AdverseEvent, Assessment, ComponentOpinion, Episode, PartialDate, Query, Snapshot, Subject
+from safety_monitor.records import (
+    AdverseEvent,
+    Assessment,
+    CaseDecision,
+    ComponentOpinion,
+    Episode,
+    PartialDate,
+    Query,
+    Snapshot,
+    Subject,
+)
 from safety_monitor.rules import causality, reconciliation
 from safety_monitor.rules.assembly import Exposure, procedures
 from safety_monitor.rules.assessment import is_related
+from safety_monitor.rules.duties import latest
 from safety_monitor.rules.queries import of_event
 from safety_monitor.store.queries import query_key
 from safety_monitor.study import StudySettings
@@ -42,6 +53,7 @@ class AssessedEvent:
     assessment: Assessment
     opinions: Sequence[ComponentOpinion] = ()
     version: int = 1
+    decisions: Sequence[CaseDecision] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ def freeze(collected: Collected, cutoff: date | None, versions: Mapping[str, str
         "exposures": _exposures(collected.exposures, cutoff),
         "criteria": _criteria(collected, cutoff),
         "weighing": _weighed(collected, cutoff),
+        "decisions": _decisions(collected, cutoff),
         **reconciled,
     }
     if (ds := collected.domains.get("DS")) is not None:
@@ -117,7 +130,8 @@ def _events(collected: Collected, cutoff: date | None, queries: pl.DataFrame) ->
     names = [component.name for component in collected.settings.components]
     schema: dict[str, Any] = dict(_EVENT)
     for name in names:
-        schema |= {f"investigator_{name}": pl.String, f"related_{name}": pl.Boolean, f"reviewer_{name}": pl.String}
+        schema |= {f"investigator_{name}": pl.String, f"related_{name}": pl.Boolean, f"reviewer_{name}": pl.String,
+                   f"action_{name}": pl.String}  # fmt: skip
     for cause in (*names, "disease", "other"):
         schema |= {f"share_{cause}": pl.Float64, f"level_{cause}": pl.String}
     rows = []
@@ -126,7 +140,7 @@ def _events(collected: Collected, cutoff: date | None, queries: pl.DataFrame) ->
             continue
         subject = subjects.get(assessed.event.usubjid)
         row: dict[str, Any] = {
-            **assessed.event.model_dump(exclude={"study_id", "meddra_code", "trtemfl", "relatedness"}),
+            **assessed.event.model_dump(exclude={"study_id", "meddra_code", "trtemfl", "relatedness", "actions"}),
             **assessed.assessment.model_dump(exclude={"serious_basis", "queries", "susar"}),
             "aedecod": assessed.event.aedecod or f"[not coded] {assessed.event.aeterm}",
             "aebodsys": assessed.event.aebodsys or "[not coded]",
@@ -156,6 +170,23 @@ def _weighed(collected: Collected, cutoff: date | None) -> pl.DataFrame:
     return _frame(rows, _WEIGHED).sort("usubjid", "aeseq", maintain_order=True)
 
 
+_DECISION = {
+    "usubjid": pl.String, "aeseq": pl.Int64, "matter": pl.String, "component": pl.String, "value": pl.String,
+    "given_by": pl.String, "reason": pl.String,
+}  # fmt: skip
+
+
+def _decisions(collected: Collected, cutoff: date | None) -> pl.DataFrame:
+    """What people decided about events, as far as it is in force."""
+    rows = [
+        dict(zip(_DECISION, (*each.event.key, matter.value, component, found.value, found.given_by, found.reason), strict=True))
+        for each in collected.events
+        if _within(each.assessment.onset_on, cutoff)
+        for (matter, component), found in latest(each.decisions).items()
+    ]
+    return _frame(rows, _DECISION).sort("usubjid", "aeseq", "matter", "component")
+
+
 def _opinions(assessed: AssessedEvent, names: Sequence[str], settings: StudySettings) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in names:
@@ -164,6 +195,7 @@ def _opinions(assessed: AssessedEvent, names: Sequence[str], settings: StudySett
         row[f"related_{name}"] = is_related(reported, settings) if reported else None
     reviewed = {o.component: o.level for o in assessed.opinions if o.author == causality.REVIEWER}
     row |= {f"reviewer_{name}": reviewed.get(name) for name in names}
+    row |= {f"action_{name}": assessed.event.actions.get(name) for name in names}
     weighed = {o.component: o for o in assessed.opinions if o.author == causality.SYSTEM and o.share is not None}
     for cause, opinion in weighed.items():
         row |= {f"share_{cause}": opinion.share, f"level_{cause}": opinion.level}

@@ -202,6 +202,7 @@ def _notices(settings: StudySettings, gathered: Sequence[_Read]) -> list[str]:
     if settings.treatment_emergent.rule == "flag":
         wanted["treatment_emergent.variable"] = settings.treatment_emergent.variable
     wanted |= {f"relatedness of {c.name}": c.relatedness for c in settings.components}
+    wanted |= {f"action of {c.name}": c.action for c in settings.components}
     missing = [f"{key} names {name}, which no imported AE or SUPPAE file has" for key, name in wanted.items()
                if name and name not in columns]  # fmt: skip
     profiles = [f"{c.name}: profile {c.profile!r} does not exist; flat figures are used" for c in settings.components

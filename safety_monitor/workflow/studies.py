@@ -13,6 +13,7 @@ from ctcae_v403 import Wording
 from safety_monitor import store
 from safety_monitor.records import Assessment, Snapshot
 from safety_monitor.rules import assembly
+from safety_monitor.store import clocks as clock_store
 from safety_monitor.store import episodes as episode_store
 from safety_monitor.store import events as event_store
 from safety_monitor.store import queries as query_store
@@ -43,8 +44,12 @@ def collected(session: Session, study_id: str) -> Collected:
     if settings is None:
         raise SettingsError(f"study {study_id!r} is not in the database")
     imported = sources.domains(session, study_id)
+    decisions = clock_store.decisions_by_event(session, study_id)
     events = [
-        AssessedEvent(stored.event, stored.assessment or Assessment(), list(stored.opinions.values()), stored.version)
+        AssessedEvent(
+            stored.event, stored.assessment or Assessment(), list(stored.opinions.values()), stored.version,
+            decisions.get(stored.id, ()),
+        )
         for _, stored in sorted(event_store.stored_events(session, study_id).items())
         if not stored.is_deleted
     ]

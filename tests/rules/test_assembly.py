@@ -14,7 +14,7 @@ SETTINGS = StudySettings.of({
     "study": {"id": "S"}, "immune_flag": "AEIRFL", "treatment_emergent": {"rule": "flag", "variable": "AETRTEM"},
     "components": [
         {"name": "ablation", "kind": "procedure", "match": ["Microwave Ablation"], "relatedness": "RELABL"},
-        {"name": "drug", "match": ["LENVATINIB", "E7080"], "relatedness": "AEREL"},
+        {"name": "drug", "match": ["LENVATINIB", "E7080"], "relatedness": "AEREL", "action": "ACNLEN"},
     ],
 })  # fmt: skip
 DM = {"USUBJID": "1", "SITEID": "01", "RFXSTDTC": "2026-01-05", "RFXENDTC": "2026-03-01"}
@@ -116,14 +116,17 @@ def test_supplemental_qualifiers_belong_to_their_event() -> None:
         supplement("AETRTEM", "Y"),
         supplement("AEIRFL", "N"),
         supplement("AEIRFL", "Y", "2"),
+        supplement("ACNLEN", "DOSE REDUCED"),
+        supplement("ACNLEN", "DRUG WITHDRAWN", "2"),
     )
     found = event(supplemental=extra, AETERM="nausea", AEREL="N", AETOXGR="2", AESER="U")
     assert found.relatedness == {"ablation": "Y", "drug": "N"}
+    assert found.actions == {"drug": "DOSE REDUCED"}
     assert (found.trtemfl, found.immune, found.grade, found.aeser) == (True, False, 2, None)
 
 
 def test_what_was_not_reported_is_not_known() -> None:
     found = event(AETERM="nausea")
     assert (found.grade, found.aeser, found.aesdth, found.aerel, found.trtemfl, found.immune) == (None,) * 6
-    assert found.relatedness == {}
+    assert (found.relatedness, found.actions) == ({}, {})
     assert event(supplemental=(supplement("AETRTEM", "perhaps"),), AETERM="nausea").trtemfl is None

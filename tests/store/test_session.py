@@ -37,7 +37,7 @@ def _tables(url):
 
 def test_upgrade_from_nothing_and_back_and_again(empty_database_url):
     url = empty_database_url
-    assert store.pending(url) == ["0001", "0002", "0003", "0004", "0005", "0006"]
+    assert store.pending(url) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
     assert not store.is_current(url)
     for _ in range(2):
         store.upgrade(url)

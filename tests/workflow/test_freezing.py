@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safety_monitor import intake
+from safety_monitor import intake, store
 from safety_monitor.attribution.record import subject_records
-from safety_monitor.config import load_study
+from safety_monitor.config import Config, load_study
 from safety_monitor.records import AdverseEvent, ComponentOpinion, PartialDate, Snapshot, Subject
+from safety_monitor.reporting.tables import all_tables
 from safety_monitor.rules import assembly, normalise
 from safety_monitor.rules.assembly import Exposure
 from safety_monitor.rules.assessment import assess
 from safety_monitor.rules.liver_questions import hbv_rises
+from safety_monitor.simulate import simulate
 from safety_monitor.study import StudySettings
 from safety_monitor.version import VERSIONS
 from safety_monitor.workflow.freezing import AssessedEvent, Collected, freeze
-from safety_monitor.workflow.importing import code_to_ctcae, opinions_on
+from safety_monitor.workflow.importing import code_to_ctcae, import_paths, opinions_on
 from safety_monitor.workflow.laboratory import graded_results, results_of_events
+from safety_monitor.workflow.studies import freeze_study
 
 STUDY = StudySettings.of({"study": {"id": "S"}, "components": [{"name": "pd1", "relatedness": "RELPD1"}], "related": ["Y"]})
 DAY = date(2025, 3, 1)
@@ -168,7 +173,7 @@ def test_the_studys_own_cut_off_holds_unless_another_is_asked_for() -> None:
 
 def test_what_was_not_imported_has_no_frame() -> None:
     assert set(freeze(Collected(STUDY, [], [], []), None, {}).frames) == {
-        "subjects", "events", "exposures", "queries", "criteria", "weighing"
+        "subjects", "events", "exposures", "queries", "criteria", "weighing", "decisions"
     }  # fmt: skip
 
 
@@ -242,3 +247,23 @@ def test_a_partial_collection_date_counts_from_its_first_day(written: str, first
     found = Collected(STUDY, [], [], [], {"DS": ds})
     assert freeze(found, first, {}).frames["dispositions"].height == 1
     assert freeze(found, first - timedelta(days=1), {}).frames["dispositions"].height == 0
+
+
+def test_actions_with_each_component_are_counted_as_the_files_say(sqlite_template: Path, tmp_path: Path) -> None:
+    simulate(tmp_path, subjects=12, sites=2)
+    engine = store.connect(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'study.db')}")
+    found = import_paths(engine, Config(), [tmp_path], actor="tester", at=datetime(2027, 1, 1, tzinfo=UTC))
+    snapshot = freeze_study(engine, found.study_id, None)
+    engine.dispose()
+    events = snapshot.frames["events"].filter("treatment_emergent", "treated")
+    emergent = {(row["usubjid"], str(row["aeseq"])) for row in events.iter_rows(named=True)}
+    with (tmp_path / "suppae.csv").open(encoding="utf-8", newline="") as file:
+        said = [row for row in csv.DictReader(file) if (row["USUBJID"], row["IDVARVAL"]) in emergent]
+    shown = all_tables(snapshot)["ae_actions_soc_pt"].frame.filter(level=0)
+    assert shown["component"].to_list() == ["lenvatinib", "pd1"]
+    columns = {"withdrawn_n": "DRUG WITHDRAWN", "interrupted_n": "DRUG INTERRUPTED", "reduced_n": "DOSE REDUCED"}
+    for component, variable in (("lenvatinib", "ACNLEN"), ("pd1", "ACNPD1")):
+        (row,) = shown.filter(component=component).to_dicts()
+        for column, action in columns.items():
+            assert row[column] == len({each["USUBJID"] for each in said if (each["QNAM"], each["QVAL"]) == (variable, action)})
+    assert shown["interrupted_n"].min() > 0

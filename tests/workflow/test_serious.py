@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from safety_monitor import store
 from safety_monitor.config import Config
 from safety_monitor.records import SaeDraft
+from safety_monitor.reporting.tables import all_tables
 from safety_monitor.rules.clocks import due_text
 from safety_monitor.store import audit, clocks, outbox
 from safety_monitor.store.queries import stored_queries
@@ -23,6 +24,7 @@ from safety_monitor.vocabulary import DraftState, Level, Matter
 from safety_monitor.workflow import deciding
 from safety_monitor.workflow.deciding import DecisionError
 from safety_monitor.workflow.importing import import_paths
+from safety_monitor.workflow.studies import freeze_study
 from safety_monitor.workflow.watching import watch
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)  # 09:00 in Shanghai
@@ -242,6 +244,28 @@ def test_decisions_that_are_refused(site: Site, matter: Matter, value: str, comp
     with pytest.raises(DecisionError, match=message):
         site.says(matter, value, component, actor)
     assert [state for _, _, state, _ in site.clocks()] == ["running"]
+
+
+def test_what_a_person_decided_stands_in_the_listing_of_the_board(site: Site) -> None:
+    def listed() -> list[dict[str, Any]]:
+        tables = all_tables(freeze_study(site.engine, "S1", None))
+        assert tables["overview"].frame.filter(row="Any SAE (AESER=Y or any criterion)")["n"].to_list() == [0]
+        return tables["sae_listing"].frame.to_dicts()
+
+    site.cut(RELPD1="Y", AESER="N", AESHOSP="N")
+    assert listed() == []
+    site.says(Matter.SERIOUSNESS, "yes")
+    (row,) = listed()
+    assert (row["ser_any"], row["ser_decided"]) == (False, True)
+    for value, expected in (("yes", True), ("no", False)):
+        site.says(Matter.EXPECTEDNESS, value, "pd1")
+        (row,) = listed()
+        assert (row["expected_pd1"], row["expected_why_pd1"]) == (expected, "Rev: why")
+        assert row["expected_why_lenvatinib"] != "Rev: why"
+    site.says(Matter.EXPECTEDNESS, None, "pd1")
+    assert listed()[0]["expected_why_pd1"] != "Rev: why"
+    site.says(Matter.SERIOUSNESS, None)
+    assert listed() == []
 
 
 def test_a_person_calls_serious_what_the_site_does_not(site: Site) -> None:

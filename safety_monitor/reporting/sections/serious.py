@@ -7,8 +7,9 @@ from typing import Any
 
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import Study
-from safety_monitor.reporting.wording import language
-from safety_monitor.vocabulary import Level, Seriousness
+from safety_monitor.reporting.wording import Words, language, words
+from safety_monitor.rules.duties import YES
+from safety_monitor.vocabulary import Level, Matter, Seriousness
 
 _SHORT = {
     Seriousness.DEATH: "death", Seriousness.LIFE_THREATENING: "life-threatening",
@@ -25,7 +26,13 @@ def section(material: Material) -> Section:
         (row["usubjid"], row["aeseq"]): row for row in frames["events"].iter_rows(named=True) if row.get("leading")
     }
     related, listed = material.settings.related, material.tables["sae_listing"].frame
-    rows = [_row(row, names, weighed, related) for row in listed.iter_rows(named=True)]
+    decided: dict[tuple[str, int], list[Words]] = {}
+    for each in frames["decisions"].iter_rows(named=True) if "decisions" in frames else ():
+        decided.setdefault((each["usubjid"], each["aeseq"]), []).append(_decision(each))
+    rows = [
+        _row(row, names, weighed, related) | {"decided": decided.get((row["USUBJID"], row["AESEQ"]), [])}
+        for row in listed.iter_rows(named=True)
+    ]
     official = "criteria" in frames and bool(frames["criteria"]["official"].any())
     return Section(
         "serious",
@@ -50,6 +57,26 @@ def _row(
         "leading_share": whole[f"share_{leading}"] if whole else None,
         "leading_level": whole[f"level_{leading}"] if whole else None,
     }
+
+
+def _decision(decided: Mapping[str, Any]) -> Words:
+    """What a person decided about an event, in a line."""
+    facts = {name: decided[name] for name in ("component", "value", "given_by", "reason")}
+    match Matter(decided["matter"]), decided["value"] == YES:
+        case Matter.GRADE, _:
+            return words("{given_by}: grade {value} ({reason})", **facts)
+        case Matter.SERIOUSNESS, True:
+            return words("{given_by}: serious ({reason})", **facts)
+        case Matter.SERIOUSNESS, False:
+            return words("{given_by}: not serious ({reason})", **facts)
+        case Matter.EXPECTEDNESS, True:
+            return words("{given_by}: expected for {component} ({reason})", **facts)
+        case Matter.EXPECTEDNESS, False:
+            return words("{given_by}: unexpected for {component} ({reason})", **facts)
+        case Matter.SUSAR, True:
+            return words("{given_by}: SUSAR to {component} ({reason})", **facts)
+        case _:
+            return words("{given_by}: no SUSAR to {component} ({reason})", **facts)
 
 
 def _part(event: dict[str, Any], name: str, related: Collection[str]) -> dict[str, Any]:

@@ -13,15 +13,20 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.records import PartialDate
-from safety_monitor.reporting.tables.base import COUNTING, Study, Table, cells, percent, rows_to_frame
+from safety_monitor.reporting.tables.base import COUNTING, RECORD, Study, Table, cells, percent, rows_to_frame
 from safety_monitor.reporting.wording import words
+from safety_monitor.rules.duties import YES
 from safety_monitor.rules.expectedness import expectedness
 from safety_monitor.study import Component
-from safety_monitor.vocabulary import Seriousness
+from safety_monitor.vocabulary import Matter, Seriousness
 
 DEATHS = {
     "kind": pl.String, "row": pl.String, "within": pl.Int64, "after": pl.Int64, "unknown": pl.Int64, "n": pl.Int64,
     "pct": pl.Float64, "new_n": pl.Int64,
+}  # fmt: skip
+_DECISIONS = {
+    "usubjid": pl.String, "aeseq": pl.Int64, "matter": pl.String, "component": pl.String, "value": pl.String,
+    "given_by": pl.String, "reason": pl.String,
 }  # fmt: skip
 _CRITERIA = [criterion.value for criterion in Seriousness]
 _WINDOW: int = COUNTING["death_window"]["days_after_last"]
@@ -48,7 +53,13 @@ def sae_listing(study: Study) -> Table:
     """Every serious event, whoever called it serious: AESER or one of the criteria."""
     yes_no = [pl.col(name).replace_strict({True: "Y", False: "N"}, default=None, return_dtype=pl.String)
               .alias(name.upper()) for name in _CRITERIA]  # fmt: skip
-    events = study.all_events.filter(pl.col("serious") | pl.col("serious_as_flagged")).sort("usubjid", "onset_on", "aeseq")
+    decided = pl.DataFrame(_rows(study, "decisions"), schema=_DECISIONS)
+    added = decided.filter(matter=Matter.SERIOUSNESS.value, value=YES).select(*RECORD, pl.lit(True).alias("ser_decided"))
+    events = (
+        study.all_events.join(added, on=RECORD, how="left", maintain_order="left")
+        .filter(pl.col("serious") | pl.col("serious_as_flagged") | pl.col("ser_decided"))
+        .sort("usubjid", "onset_on", "aeseq")
+    )
     frame = events.select(
         pl.col("usubjid").alias("USUBJID"),
         pl.col("aeseq").alias("AESEQ"),
@@ -65,23 +76,25 @@ def sae_listing(study: Study) -> Table:
         pl.col("treatment_emergent").alias("te"),
         pl.col("serious_as_flagged").alias("ser"),
         pl.col("serious").alias("ser_any"),
+        pl.col("ser_decided").fill_null(False),
         "treated",
         pl.col("siteid").alias("SITEID"),
         pl.col("aeterm").alias("AETERM"),
         "news",
         pl.col("fatal"),
     )
-    more = _around(study, events)
+    more = _around(study, events, decided)
     rule = words(
-        "Every event with AESER=Y or any seriousness criterion, whenever it began, with its onset (partial dates completed) and "
+        "Every event with AESER=Y or any seriousness criterion, or that a person of the sponsor called serious (ser_decided; it "
+        "counts in no other table), whenever it began, with its onset (partial dates completed) and "
         "whether it is treatment-emergent. Study day: first treatment is day 1. Days since a component: from the last day on "
         "which it was given, on or before onset. Expected: by the reference safety information of the component in force at "
-        "onset."
+        "onset, or as a person decided."
     )
     return Table("sae_listing", "Serious adverse events", pl.concat([frame, more], how="horizontal"), rule)
 
 
-def _around(study: Study, events: pl.DataFrame) -> pl.DataFrame:
+def _around(study: Study, events: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
     """What stands around each of *events*: study days, and by component days since, opinions, action, expectedness."""
     components = study.settings.components
     schema: dict[str, Any] = {"ASTDY": pl.Int64, "AENDY": pl.Int64, "criterion": pl.String}
@@ -97,6 +110,10 @@ def _around(study: Study, events: pl.DataFrame) -> pl.DataFrame:
     for row in _rows(study, "exposures"):
         if row["component"] and (row["dose"] is None or row["dose"] > 0) and row["start_on"]:
             given.setdefault((row["usubjid"], row["component"]), []).append(row)
+    expected = {
+        (row["usubjid"], row["aeseq"], row["component"]): row
+        for row in decided.filter(matter=Matter.EXPECTEDNESS.value).iter_rows(named=True)
+    }
     found = []
     for event in events.iter_rows(named=True):
         who, onset = event["usubjid"], event["onset_on"]
@@ -106,8 +123,10 @@ def _around(study: Study, events: pl.DataFrame) -> pl.DataFrame:
             "criterion": meanings.get((event["aedecod"], event["grade"])),
         }  # fmt: skip
         for component in components:
-            row |= {f"{name}_{component.name}": value
-                    for name, value in _of(component, event, given.get((who, component.name), []), study).items()}  # fmt: skip
+            around = _of(component, event, given.get((who, component.name), []), study)
+            if said := expected.get((who, event["aeseq"], component.name)):
+                around |= {"expected": said["value"] == YES, "expected_why": f"{said['given_by']}: {said['reason']}"}
+            row |= {f"{name}_{component.name}": value for name, value in around.items()}
         found.append(row)
     return pl.DataFrame(found, schema=schema)
 
