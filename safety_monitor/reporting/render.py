@@ -7,7 +7,7 @@ and its identifier is the snapshot's hash, so that no clock and no random number
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,11 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting import formats
 from safety_monitor.reporting.fonts import font_face_css, missing_glyphs
-from safety_monitor.reporting.printing.document import print_document
-from safety_monitor.reporting.printing.press import Press
+from safety_monitor.reporting.printing.document import print_document, print_written
+from safety_monitor.reporting.printing.press import Press, collector_off
 from safety_monitor.reporting.sections import REPORTS, Material, Section
 from safety_monitor.reporting.tables import Table, all_tables
-from safety_monitor.reporting.wording import speaking, t
+from safety_monitor.reporting.wording import language, speaking, t
 from safety_monitor.resources import resource_dir
 from safety_monitor.study import StudySettings
 
@@ -28,24 +28,48 @@ def report_pdf(
     kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en", mark: str = "final"
 ) -> bytes:
     """The report *kind* (of ``sections.REPORTS``) of *snapshot* as PDF/UA bytes; *mark*: ``final`` or ``draft``."""
-    with Press().warm() as press:  # it loads while tables and figures are made
-        html = report_html(kind, snapshot, page_size=page_size, organisation=organisation, language=language, mark=mark)
-        return print_document(_printable(html), snapshot.sha256, press)
+    # the press loads while tables are made, and lays out while figures are drawn
+    with collector_off(), Press().warm() as press, speaking(language):
+        writing = _Writing(kind, snapshot, page_size, organisation, mark)
+        pieces = (_printable(piece) for piece in writing.pieces())
+        return print_written(
+            _printable(writing.whole([])), pieces, lambda: _printable(writing.whole([])), snapshot.sha256, press
+        )
 
 
 def report_html(
     kind: str, snapshot: Snapshot, *, page_size: str = "A4", organisation: str = "", language: str = "en", mark: str = "final"
 ) -> str:
-    """The same as one HTML document (what the PDF is printed from)."""
-    report = REPORTS[kind]
-    material = Material(snapshot, StudySettings.model_validate(snapshot.study), all_tables(snapshot))
-    modules = (importlib.import_module(f"safety_monitor.reporting.sections.{name}") for name in report.sections)
+    """The same as one HTML document."""
     with speaking(language):
-        sections: Sequence[Section] = [module.section(material) for module in modules]
-        return environment().get_template("report.html").render(
-            report=report, settings=material.settings, snapshot=snapshot, sections=sections, page_size=page_size,
-            organisation=organisation, fonts=font_face_css(), language=language, mark=mark,
-        )
+        writing = _Writing(kind, snapshot, page_size, organisation, mark)
+        return writing.whole(list(writing.pieces()))
+
+
+class _Writing:
+    """One report while it is being written: a piece of HTML for each section, then the whole around them."""
+
+    def __init__(self, kind: str, snapshot: Snapshot, page_size: str, organisation: str, mark: str) -> None:
+        report = REPORTS[kind]
+        settings = StudySettings.model_validate(snapshot.study)
+        self._material = Material(snapshot, settings, all_tables(snapshot, drilled=False))
+        self._sections: list[Section] = []
+        self._templates = environment()
+        self._known: dict[str, Any] = {
+            "report": report, "settings": settings, "snapshot": snapshot, "page_size": page_size, "organisation": organisation,
+            "fonts": font_face_css(), "language": language(), "mark": mark,
+        }  # fmt: skip
+
+    def pieces(self) -> Iterator[str]:
+        template = self._templates.get_template("section.html")
+        for number, name in enumerate(self._known["report"].sections, 1):
+            section = importlib.import_module(f"safety_monitor.reporting.sections.{name}").section(self._material)
+            self._sections.append(section)
+            yield template.render(**self._known, section=section, number=number)
+
+    def whole(self, pieces: Sequence[str]) -> str:
+        """The document around *pieces*; its contents name the sections that have been written."""
+        return self._templates.get_template("report.html").render(**self._known, sections=self._sections, pieces=pieces)
 
 
 def environment() -> Environment:

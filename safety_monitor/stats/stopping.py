@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import log
 
 import numpy as np
@@ -64,10 +65,11 @@ def operating_characteristics(boundary: Boundary, p: float) -> Operating:
     """Exact chance of stopping, expected subjects and expected events if the true rate is *p*."""
     state, previous = np.ones(1), 0
     stopped, expected_n = [], 0.0
+    among = cache(lambda new: binom.pmf(np.arange(new + 1), new, p))  # most looks have as many new subjects as the one before
     for look, at in zip(boundary.looks, boundary.at, strict=True):
         new = look - previous
         if state.size:  # empty once every path has crossed
-            state = np.convolve(state, binom.pmf(np.arange(new + 1), new, p))
+            state = np.convolve(state, among(new))
         limit = len(state) if at is None else min(at, len(state))
         stopped.append(float(state[limit:].sum()))
         expected_n += stopped[-1] * look

@@ -287,11 +287,11 @@ def pages(hcc: Snapshot) -> list[Any]:
     stressed = replace(hcc, frames={**hcc.frames, "events": events, "dispositions": dispositions})
     base = resource_dir("templates") / "reports"
     document = cut(report_html("dsmb", stressed))
-    fonts, style = press._typefaces()
+    fonts, styles = press._shared()
     return [
         page._page_box
         for content in (document.front, *document.parts)
-        for page in HTML(string=document.page(content), base_url=f"{base}/").render(stylesheets=[style], font_config=fonts).pages
+        for page in HTML(string=document.page(content), base_url=f"{base}/").render(stylesheets=styles, font_config=fonts).pages
     ]
 
 

@@ -23,7 +23,7 @@ def category_bars(measures: Sequence[tuple[str, Sequence[tuple[str, int, float]]
             for order, (label, count, share) in enumerate(bands):
                 missing = order == len(bands) - 1
                 shade = "white" if missing else _SHADES[order + len(_SHADES) - (len(bands) - 1)]
-                style: Any = {"color": shade, "edgecolor": "#52606d", "linewidth": 0.5, "hatch": "...." if missing else ""}
+                style: Any = {"color": shade, "edgecolor": "#52606d", "linewidth": 0.5, "hatch": "----" if missing else ""}
                 axes.barh(place, share, 0.72, left=left, **style)
                 if share >= _PER_LETTER * sum(1 if letter.isascii() else 1.7 for letter in label):
                     dark = shade in _SHADES[:2]

@@ -34,7 +34,7 @@ STACK = (
     (("g2",), "grade 2", SKY, "//"),
     (("g3",), "grade 3", ORANGE, "xx"),
     (("g4", "g5"), "grade 4–5", VERMILION, ""),
-    (("gmiss",), "grade missing", "white", "..."),
+    (("gmiss",), "grade missing", "white", "---"),
 )
 #: Drug components from the top of a subject's bar down: colour and dash.
 LANES: tuple[tuple[str, Any], ...] = ((BLUE, "solid"), (GREEN, "solid"), (PURPLE, (0, (3, 1))), (ORANGE, (0, (1, 1))))

@@ -10,7 +10,7 @@ import numpy as np
 from safety_monitor.reporting.figures.theme import BLUE, GREY, SKY, THEME, VERMILION, YELLOW, Figure, axes_of, render
 from safety_monitor.reporting.wording import t
 
-_LOOKS = ((BLUE, ""), (SKY, "////"), (YELLOW, "...."), (VERMILION, "xxxx"))
+_LOOKS = ((BLUE, ""), (SKY, "////"), (YELLOW, "---"), (VERMILION, "xxxx"))
 _HELD, _ENDED = ("#FFFFFF", "\\\\\\\\"), ("#E3E6EA", "")
 
 

@@ -28,6 +28,7 @@ THEME: Any = {
     "text.color": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.6,
 }  # fmt: skip
+_MARGIN = 0.03  # inches
 DASHED = (0, (4, 2))
 
 
@@ -42,7 +43,11 @@ class Figure:
 def render(figure: Any, alt: str) -> Figure:
     """*figure* as SVG, the same bytes each time."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.03)
+    if engine := figure.get_layout_engine():  # once: saving would lay out again, and draw twice
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    box = figure.get_tightbbox().padded(_MARGIN)
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches=box)
     plt.close(figure)
     svg = buffer.getvalue()
     return Figure(svg[svg.index("<svg") :], alt)

@@ -14,7 +14,7 @@ pages everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 MARK = "<!--part-->"
@@ -27,7 +27,7 @@ _BODY = re.compile(r"<body[^>]*>")
 _RUNNING = re.compile(r'<div class="running.*?</div>', re.S)
 _SECTION = re.compile(r"\s*(<section[^>]*>)(.*)</section>\s*", re.S)
 _TABLE = re.compile(r"(<table[^>]*>)(.*?)</table>", re.S)
-_FACES = re.compile(r"@font-face \{[^}]*\}")
+_SHARED = re.compile(r"@font-face \{[^}]*\}|<link rel=\"stylesheet\"[^>]*>")
 _ID = re.compile(r'\sid="[^"]*"')
 
 
@@ -54,9 +54,13 @@ def cut(html: str, heavy: int = HEAVY) -> Document:
     inside = html[body.end() : html.rindex("</body>")]
     running = "".join(_RUNNING.findall(inside))
     front, *sections = _RUNNING.sub("", inside).split(MARK)
-    pieces = (piece for section in sections for piece in _chunks(section, heavy))
-    head = _FACES.sub("", html[: body.end()])  # the press has them
-    return Document(head, running, front.strip(), tuple(_together(pieces)))
+    head = _SHARED.sub("", html[: body.end()])  # the press has fonts and style sheet
+    return Document(head, running, front.strip(), tuple(parts_of(sections, heavy)))
+
+
+def parts_of(sections: Iterable[str], heavy: int = HEAVY) -> Iterator[str]:
+    """The parts of what stands between the marks, each as soon as what it is made of has come."""
+    return _together(piece for section in sections for piece in _chunks(section, heavy))
 
 
 def weight(html: str) -> int:

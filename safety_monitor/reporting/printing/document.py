@@ -1,19 +1,21 @@
 """An HTML document to one tagged PDF: laid out in parts at the same time, then joined. The same HTML gives the same bytes.
 
 How: ``cutting`` cuts the document where a page begins anyway; ``press`` prints the parts in processes of their own, with
-``tagging``; then it is known on which page each part begins, and the front (cover and contents) and the running header and
-footer are printed with the right numbers; ``joining`` makes one file of all.
+``tagging``, the first of them while the last are still being written; then it is known on which page each part begins, and the
+front (cover and contents) and the running header and footer are printed with the right numbers; ``joining`` makes one file of
+all.
 """
 
 from __future__ import annotations
 
 import html as markup
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from safety_monitor.reporting.printing.cutting import HEAVY, Document, cut
+from safety_monitor.reporting.printing.cutting import HEAVY, MARK, Document, cut, parts_of, weight
 from safety_monitor.reporting.printing.joining import SCHEME, Part, join, pages_of
-from safety_monitor.reporting.printing.press import Job, Press
+from safety_monitor.reporting.printing.press import SMALL, Job, Press
 
 #: Pages whose header and footer are printed by one process.
 SHEETS = 100
@@ -38,7 +40,45 @@ def print_document(html: str, identifier: str, press: Press, heavy: int = HEAVY)
     Listings of more than *heavy* cells are laid out in pieces, each from a new page on.
     """
     document = cut(html, heavy)
-    front, *others = (Part.of(content) for content in press.prints(_sources(document, {})))
+    if weight(html) >= SMALL:
+        press.warm()
+    parts = document.parts
+    jobs = {n: _begun(document, parts[n], press) for n in sorted(range(len(parts)), key=lambda n: -weight(parts[n]))}
+    return _printed(document, [jobs[n] for n in range(len(parts))], identifier, press)
+
+
+def print_written(
+    shell: str, pieces: Iterable[str], shell_at_last: Callable[[], str], identifier: str, press: Press, heavy: int = HEAVY
+) -> bytes:
+    """The same of a document that is still being written: its *shell* (the HTML without the sections that follow its front),
+    then the sections in *pieces*, then the shell once more, now that its contents are known.
+    """
+    written = _between_marks(pieces)
+    more_of_front = next(written)  # before the first mark
+
+    document = cut(shell)
+    jobs = [_begun(document, part, press) for part in parts_of(written, heavy)]
+    return _printed(replace(document, front=cut(shell_at_last()).front + more_of_front), jobs, identifier, press)
+
+
+def _between_marks(pieces: Iterable[str]) -> Iterator[str]:
+    held = ""
+    for piece in pieces:
+        *whole, rest = piece.split(MARK)
+        for each in whole:
+            yield held + each
+            held = ""
+        held += rest
+    yield held
+
+
+def _begun(document: Document, part: str, press: Press) -> int:
+    return press.start(Job(document.page(_open(part, {}), _UNFRAMED)))
+
+
+def _printed(document: Document, jobs: Sequence[int], identifier: str, press: Press) -> bytes:
+    begun = press.start(_front(document, {}))
+    front, *others = (Part.of(content) for content in press.collect([begun, *jobs]))
     while True:
         pages = pages_of([front, *others])
         types = [kind for part in (front, *others) for kind in part.types]
@@ -48,10 +88,6 @@ def print_document(html: str, identifier: str, press: Press, heavy: int = HEAVY)
             break
     labels = {name: markup.unescape(_TAGS.sub("", text)).strip() for name, _, text in _LINK.findall(document.front)}
     return join([front, *others], frames, identifier, labels)
-
-
-def _sources(document: Document, pages: Mapping[str, int]) -> list[Job]:
-    return [_front(document, pages), *(Job(document.page(_open(part, pages), _UNFRAMED)) for part in document.parts)]
 
 
 def _front(document: Document, pages: Mapping[str, int]) -> Job:

@@ -16,23 +16,28 @@ import gc
 import json
 import logging
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safety_monitor.reporting.fonts import font_face_css
-from safety_monitor.reporting.printing.cutting import weight
 from safety_monitor.resources import resource_dir
 
-#: Documents lighter than this many cells in all are printed here and now: a new process would take longer.
+#: Documents lighter than this many cells in all are best printed here and now: a new process would take longer.
 SMALL = 600
 _DONE = "done"
+_TEMPLATES = resource_dir("templates") / "reports"
+_CHUNK = 65_536
 
 
 class Job(NamedTuple):
@@ -48,18 +53,18 @@ def printed(job: Job) -> bytes:
 
     from safety_monitor.reporting.printing.tagging import tidy
 
-    fonts, style = _typefaces()
+    fonts, styles = _shared()
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # a missing weight of a font is drawn bolder; nothing to say
     options = {"pdf_variant": "pdf/ua-1", "finisher": tidy} if job.tagged else {}
-    made: bytes = HTML(string=job.html, base_url=f"{resource_dir('templates') / 'reports'}/").write_pdf(
-        stylesheets=[style], font_config=fonts, uncompressed_pdf=True, **options
+    made: bytes = HTML(string=job.html, base_url=f"{_TEMPLATES}/").write_pdf(
+        stylesheets=styles, font_config=fonts, uncompressed_pdf=True, **options
     )
     return made
 
 
 @cache
-def _typefaces() -> tuple[Any, Any]:
-    """The fonts of every report, read once for a process and its forks (so a part's HTML need not name them).
+def _shared() -> tuple[Any, list[Any]]:
+    """Fonts and style sheet of every report, read once for a process and its forks (so a part's HTML need not name them).
 
     A font of the machine with the same name as one of ours would win over it, and print other glyphs: the machine's fonts
     are not looked for.
@@ -78,7 +83,7 @@ def _typefaces() -> tuple[Any, Any]:
             del os.environ["FONTCONFIG_FILE"]
             if before is not None:
                 os.environ["FONTCONFIG_FILE"] = before
-    return fonts, CSS(string=font_face_css(), font_config=fonts)
+    return fonts, [CSS(string=font_face_css(), font_config=fonts), CSS(filename=_TEMPLATES / "style.css", font_config=fonts)]
 
 
 class Press:
@@ -87,6 +92,8 @@ class Press:
     def __init__(self, workers: int | None = None) -> None:
         self._workers = workers or _cores()
         self._process: subprocess.Popen[str] | None = None
+        self._started = 0
+        self._ended: dict[int, str] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="safety-monitor-press-"))
 
     def __enter__(self) -> Press:
@@ -98,7 +105,7 @@ class Press:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def warm(self) -> Press:
-        """Start loading now; worth it where much will be printed."""
+        """Start loading now; worth it where much will be printed. What is started before is printed in this process."""
         if self._process is None:
             path = os.pathsep.join(filter(None, sys.path))
             self._process = subprocess.Popen(
@@ -108,33 +115,52 @@ class Press:
             )  # fmt: skip
         return self
 
-    def prints(self, jobs: Sequence[Job]) -> list[bytes]:
+    def start(self, job: Job) -> int:
+        """Begin to print *job*; the number by which it is collected."""
+        self._started += 1
+        path = self._folder / str(self._started)
+        if self._process is None:
+            with collector_off():
+                path.with_suffix(".pdf").write_bytes(printed(job))
+            self._ended[self._started] = _DONE
+            return self._started
+        path.with_suffix(".html").write_text(job.html, "utf-8")
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{json.dumps([self._started, str(path), job.tagged])}\n")
+        self._process.stdin.flush()
+        return self._started
+
+    def collect(self, jobs: Sequence[int]) -> list[bytes]:
+        """What became of *jobs*, in their order, when all of them have ended."""
+        while missing := [number for number in jobs if number not in self._ended]:
+            number, said = self._answer() or (missing[0], "the printing process ended")
+            self._ended[number] = said
+        for number in jobs:
+            if self._ended[number] != _DONE:
+                raise RuntimeError(f"the report could not be printed: {self._ended[number]}")
+        return [(self._folder / f"{number}.pdf").read_bytes() for number in jobs]
+
+    def prints(self, jobs: Iterable[Job]) -> list[bytes]:
         """Each of *jobs* as PDF, in their order."""
-        if self._process is None and sum(weight(job.html) for job in jobs) < SMALL:
-            return _here(jobs)
-        for number, job in enumerate(jobs):
-            (self._folder / f"{number}.html").write_text(job.html, "utf-8")
-        longest_first = sorted(range(len(jobs)), key=lambda number: -weight(jobs[number].html))
-        order = [[str(self._folder / str(number)), jobs[number].tagged] for number in longest_first]
-        if (answer := self._answer(json.dumps(order))) != _DONE:
-            raise RuntimeError(f"the report could not be printed: {answer or 'the printing process ended'}")
-        return [(self._folder / f"{number}.pdf").read_bytes() for number in range(len(jobs))]
+        return self.collect([self.start(job) for job in jobs])
 
-    def _answer(self, order: str) -> str:
-        process = self.warm()._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f"{order}\n")
-        process.stdin.flush()
-        return process.stdout.readline().strip()
+    def _answer(self) -> tuple[int, str] | None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            return None
+        number, said = json.loads(line)
+        return number, said
 
 
-def _here(jobs: Sequence[Job]) -> list[bytes]:
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """No search for garbage meanwhile: what a report is made of lives until it is written."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return [printed(job) for job in jobs]
+        yield
     finally:
         if collecting:
             gc.enable()
@@ -148,24 +174,39 @@ def _cores() -> int:
 
 
 def serve(workers: int) -> None:
-    """Read lists of files on the standard input; answer each when all have been printed, or say what went wrong."""
-    _typefaces()
+    """Print what the standard input names, a line a part, *workers* at a time; answer each with a line when it has ended.
+
+    When the input ends, what has not begun is left: nobody waits for it.
+    """
+    _shared()
     gc.disable()
     gc.freeze()
-    for line in sys.stdin:
-        waiting = list(reversed(json.loads(line)))
-        running: dict[int, str] = {}
-        failed: list[str] = []
-        while waiting or running:
-            while waiting and len(running) < workers:
-                path, tagged = waiting.pop()
-                running[_forked(path, tagged)] = path
-            process, status = os.wait()
-            path = running.pop(process)
-            if status:
-                failed.append(_reason(path, status))
+    ended, end = os.pipe()
+    os.set_blocking(end, False)
+    signal.set_wakeup_fd(end)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # a byte comes through the pipe whenever a process ends
+    waiting: deque[tuple[int, str, bool]] = deque()
+    running: dict[int, tuple[int, str]] = {}
+    begun, listening = b"", True
+    while listening or running:
+        while waiting and len(running) < workers:
+            number, path, tagged = waiting.popleft()
+            running[_forked(path, tagged)] = number, path
+        ready, _, _ = select.select([ended, sys.stdin] if listening else [ended], [], [])
+        if sys.stdin in ready:
+            if not (read := os.read(sys.stdin.fileno(), _CHUNK)):
+                listening = False
                 waiting.clear()
-        print("; ".join(failed) or _DONE, flush=True)
+            *lines, begun = (begun + read).split(b"\n")
+            waiting.extend(json.loads(line) for line in lines)
+        if ended in ready:
+            os.read(ended, _CHUNK)
+        while running:
+            process, status = os.waitpid(-1, os.WNOHANG)
+            if not process:
+                break
+            number, path = running.pop(process)
+            print(json.dumps([number, _reason(path, status) if status else _DONE]), flush=True)
 
 
 def _forked(path: str, tagged: bool) -> int:
@@ -174,6 +215,7 @@ def _forked(path: str, tagged: bool) -> int:
         return process
     status = 1
     try:
+        signal.set_wakeup_fd(-1)
         Path(f"{path}.pdf").write_bytes(printed(Job(Path(f"{path}.html").read_text("utf-8"), tagged)))
         status = 0
     except BaseException:

@@ -49,11 +49,12 @@ MAKERS = (
 )  # fmt: skip
 
 
-def all_tables(snapshot: Snapshot) -> dict[str, Table]:
+def all_tables(snapshot: Snapshot, *, drilled: bool = True) -> dict[str, Table]:
     """Every table by name, in the order of a report. Tables that cannot be made say why in
-    ``not_collected``.
+    ``not_collected``. The records behind each number (``drilldown``) are left out unless *drilled*.
     """
     study = Study(snapshot)
     tables = [table for maker in MAKERS for table in maker.tables(study)]
-    tables.append(drilldown(study, [maker.cells_of for maker in MAKERS if hasattr(maker, "cells_of")]))
+    if drilled:
+        tables.append(drilldown(study, [maker.cells_of for maker in MAKERS if hasattr(maker, "cells_of")]))
     return {table.name: table for table in tables}
