@@ -353,8 +353,8 @@ def test_the_frame_speaks_chinese() -> None:
     frame = replace(REPORTS["dsmb"], sections=())
     with speaking("zh") as missing:
         text = environment().get_template("report.html").render(
-            report=frame, settings=StudySettings.of({"study": {"id": "S"}}), snapshot=bare(), sections=[], page_size="A4",
-            organisation="申办方", fonts="", language="zh", mark="draft",
+            report=frame, settings=StudySettings.of({"study": {"id": "S"}}), snapshot=bare(), sections=[], pieces=[],
+            page_size="A4", organisation="申办方", fonts="", language="zh", mark="draft",
         )  # fmt: skip
     assert missing == set()
     assert "机密" in text

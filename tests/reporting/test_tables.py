@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import sys
-import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from importlib.util import module_from_spec, spec_from_file_location
@@ -164,13 +163,6 @@ def test_worked_hys_law(shared: Path, study_tables: Callable[[str], Any], name: 
     assert peaks.height == expected["N"]
     for limit in (3, 5, 10, 20):
         assert peaks.filter(pl.col("TA") >= limit).height == expected[f"TA_ge{limit}"]
-
-
-def test_all_tables_of_a_study_within_two_seconds(study_tables: Callable[[str], Any]) -> None:
-    snapshot, _ = study_tables("pilot_low")
-    start = time.perf_counter()
-    all_tables(snapshot)
-    assert time.perf_counter() - start < 2
 
 
 # A small random study ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ did not have in that row; empty in the first report.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -96,29 +97,30 @@ def tables(study: Study) -> Iterator[Table]:
     yield overview(study)
     yield overview_interval(study)
     yield common_terms(study)
-    for name, (title, what, records, wanted) in study.once(term_tables).items():
-        yield by_term(name, title, what, records, study, wanted)
+    for name, chosen in study.once(term_tables).items():
+        yield by_term(name, chosen, study)
     yield from not_asked(study)
     yield serious_terms(study)
 
 
 def cells_of(study: Study) -> Iterator[pl.DataFrame]:
     """The records behind each number of these tables."""
-    for name, (_, _, records, wanted) in study.once(term_tables).items():
-        yield from _term_cells(name, records, study.since_last(records, wanted))
+    for name, chosen in study.once(term_tables).items():
+        records = chosen.records(study)
+        yield from _term_cells(name, records, study.since_last(records, chosen.wanted))
     serious = study.emergent.filter("serious")
     for keys in _LEVELS:
-        for column, chosen in (("n", serious), ("new_n", study.since_last(serious, pl.col("serious")))):
-            yield cells(chosen, "sae_soc_pt_interval", _row_of(keys), column)
+        for column, listed in (("n", serious), ("new_n", study.since_last(serious, pl.col("serious")))):
+            yield cells(listed, "sae_soc_pt_interval", _row_of(keys), column)
     frequent = study.emergent.filter(pl.col("pt").is_in(common_terms(study).frame["PT"].to_list()))
     for column, wanted in {"n": pl.lit(True), "ge3": _high, "rel_n": _related, "sae_n": _flagged}.items():
         yield cells(frequent.filter(wanted), "common_terms", pl.col("pt"), column)
     yield cells(study.since_last(frequent), "common_terms", pl.col("pt"), "new_n")
-    for label, component, wanted in overview_rows(study):
+    for label, part, wanted in overview_rows(study):
         records = study.emergent.filter(wanted)
-        if component is None and label in OVERVIEW_ROWS:
+        if part is None and label in OVERVIEW_ROWS:
             yield cells(records, "overview", label, "n")
-        row = label if component is None else label + SEPARATOR + component
+        row = label if part is None else label + SEPARATOR + part
         yield cells(records, "overview_interval", row, "n")
         yield cells(study.since_last(records, wanted), "overview_interval", row, "new_n")
     for label, subjects, fresh in subject_rows(study):
@@ -132,14 +134,12 @@ def cells_of(study: Study) -> Iterator[pl.DataFrame]:
 def overview(study: Study) -> Table:
     """One row per question that a board asks first."""
     rows: list[tuple[object, ...]] = []
-    for label, wanted in OVERVIEW_ROWS.items():
-        records = study.emergent.filter(wanted)
-        n = records["usubjid"].n_unique()
-        rows.append((label, n, study.n, percent(n, study.n), records.height, *exact_limits(n, study.n)))
+    for (label, component), (n, events) in study.once(_overview_counts).items():
+        if component is None and label in OVERVIEW_ROWS:
+            rows.append((label, n, study.n, percent(n, study.n), events, *exact_limits(n, study.n)))
     for label, subjects, _ in subject_rows(study):
-        count = None if subjects is None else subjects.n_unique()
-        share = None if count is None else percent(count, study.n)
-        rows.append((label, count, study.n, share, None, None, None))
+        known = None if subjects is None else subjects.n_unique()
+        rows.append((label, known, study.n, None if known is None else percent(known, study.n), None, None, None))
     rule = words(
         "Subjects with at least one such treatment-emergent event, in per cent of N treated, with exact 95% "
         "limits; events are records. A blank relationship counts as related, a missing grade not as grade 3 or worse."
@@ -151,10 +151,12 @@ def overview_interval(study: Study) -> Table:
     """The overview with what is new since the last report beside it, and with rows for each component."""
     rows: list[tuple[object, ...]] = []
     first = study.last_report is None
+    counts = study.once(_overview_counts)
     for label, component, wanted in overview_rows(study):
-        records = study.emergent.filter(wanted)
-        fresh = None if first else study.since_last(records, wanted)
-        rows.append((label, component, *_new(fresh, study.n), *_cumulative(records, study.n)))
+        fresh = None if first else study.since_last(study.emergent.filter(wanted), wanted)
+        every, events = counts[label, component]
+        share = percent(every, study.n)
+        rows.append((label, component, *_new(fresh, study.n), every, study.n, share, *exact_limits(every, study.n), events))
     for label, subjects, new in subject_rows(study):
         n, m = (None if each is None else each.n_unique() for each in (subjects, new))
         share = None if n is None else percent(n, study.n)
@@ -170,6 +172,17 @@ def overview_interval(study: Study) -> Table:
     rule += _of_the_interval(study) + _unreported_actions(study)
     title = words("Overview of adverse events: since the last report, and cumulative")
     return Table("overview_interval", title, rows_to_frame(rows, INTERVAL), rule)
+
+
+def _overview_counts(study: Study) -> dict[tuple[str, str | None], tuple[int, int]]:
+    """Subjects and events of each row, in one pass over the events."""
+    rows = list(overview_rows(study))
+    every = pl.col("high_grade").is_not_null()  # never null: with it a condition has one value an event, not one in all
+    events = [(wanted & every).sum().cast(pl.Int64).alias(f"{k}") for k, (_, _, wanted) in enumerate(rows)]
+    each = study.counted.lazy().group_by("subject").agg(events).collect()
+    n = each.select((pl.all().exclude("subject") > 0).sum()).row(0)
+    total = each.select(pl.all().exclude("subject").sum()).row(0)
+    return {(label, component): (n[k], total[k]) for k, (label, component, _) in enumerate(rows)}
 
 
 def overview_rows(study: Study) -> Iterator[tuple[str, str | None, pl.Expr]]:
@@ -214,36 +227,50 @@ def died(study: Study, *, since_last: bool = False) -> pl.Series | None:
     return (dead.filter(study.after_last_cutoff("death_on")) if since_last else dead)["usubjid"]
 
 
-TermTables = dict[str, tuple[Words, Words, pl.DataFrame, pl.Expr | None]]
+@dataclass(frozen=True)
+class Chosen:
+    """The events of one table by term: its title, what is counted, and the condition by which they are chosen (None: all of the
+    treatment-emergent ones); ``late``: after the treatment-emergent window instead."""
+
+    title: Words
+    what: Words
+    wanted: pl.Expr | None = None
+    late: bool = False
+
+    def records(self, study: Study) -> pl.DataFrame:
+        found = study.late_related if self.late else study.emergent
+        return found if self.wanted is None else found.filter(self.wanted)
+
+    def counted(self, study: Study) -> pl.LazyFrame:
+        found = study.late_related.lazy().rename({"usubjid": "subject"}) if self.late else study.counted.lazy()
+        return found if self.wanted is None else found.filter(self.wanted)
 
 
-def term_tables(study: Study) -> TermTables:
-    """Tables by term: name -> title, what is counted, the records, and the condition by which they were chosen."""
-    emergent = study.emergent
-    found: TermTables = {
-        "ae_soc_pt_worst_grade": (
+def term_tables(study: Study) -> dict[str, Chosen]:
+    """Tables by term, by their names."""
+    found = {
+        "ae_soc_pt_worst_grade": Chosen(
             words("Treatment-emergent adverse events by system organ class, term and worst grade"),
-            words("Treatment-emergent events."), emergent, None,
+            words("Treatment-emergent events."),
         ),
-        "related_ae_soc_pt_worst_grade": (
+        "related_ae_soc_pt_worst_grade": Chosen(
             words("Related treatment-emergent adverse events by system organ class, term and worst grade"),
-            words("Treatment-emergent events that the investigator called related or left blank."),
-            emergent.filter("related"), _related,
+            words("Treatment-emergent events that the investigator called related or left blank."), _related,
         ),
     }  # fmt: skip
     for component in study.settings.components:
         if (related := study.related_to(component)) is not None:
-            found[_related_name(component.name)] = (
+            found[_related_name(component.name)] = Chosen(
                 _related_title(component.name),
                 words("Treatment-emergent events that the investigator called related to {component}; a blank opinion follows "
                       "the overall one.", component=component.name),
-                emergent.filter(related), related,
+                related,
             )  # fmt: skip
-    found["post_window_related_soc_pt_worst_grade"] = (
+    found["post_window_related_soc_pt_worst_grade"] = Chosen(
         words("Related adverse events after the treatment-emergent window"),
         words("Related events after the treatment-emergent window, up to {days} days after the last treatment.",
               days=study.settings.post_window_days),
-        study.late_related, _related,
+        _related, late=True,
     )  # fmt: skip
     return found
 
@@ -259,39 +286,40 @@ def not_asked(study: Study) -> Iterator[Table]:
             yield Table.absent(_related_name(component.name), _related_title(component.name), BY_TERM, what, why)
 
 
-def by_term(name: str, title: str, what: str, records: pl.DataFrame, study: Study, wanted: pl.Expr | None = None) -> Table:
+def by_term(name: str, chosen: Chosen, study: Study) -> Table:
     """Level 0 any event, 1 system organ class, 2 term; most frequent first, ties alphabetic."""
-    frame = _with_new(pl.concat(_counted(records, keys) for keys in _LEVELS), study, records, wanted)
+    frame = _with_new(_levels(chosen.counted(study)), study, chosen)
     frame = _most_frequent_first(frame).with_columns(
         percent_of("n", study.n).alias("pct"), percent_of("ge3", study.n).alias("ge3_pct")
     )
-    rule = what + words(
+    rule = chosen.what + words(
         " Each subject once per row, at the worst grade of that row; per cent of N = {n} treated; events are records; "
         "missing: no grade reported.", n=study.n,
     )  # fmt: skip
-    return Table(name, title, _typed(frame, BY_TERM), rule)
+    return Table(name, chosen.title, _typed(frame, BY_TERM), rule)
 
 
 def serious_terms(study: Study) -> Table:
     """Serious events by class and term, those since the last report beside all."""
-    records = study.emergent.filter("serious")
-    frame = _with_new(pl.concat(_counted(records, keys) for keys in _LEVELS), study, records, pl.col("serious"))
+    chosen = Chosen(
+        words("Serious treatment-emergent adverse events by system organ class and term"),
+        words("Treatment-emergent events that are flagged serious or meet a criterion."), pl.col("serious"),
+    )  # fmt: skip
+    frame = _with_new(_levels(chosen.counted(study)), study, chosen)
     frame = _most_frequent_first(frame).with_columns(
         percent_of("n", study.n).alias("pct"), percent_of("new_n", study.n).alias("new_pct")
     )
-    rule = words(
-        "Treatment-emergent events that are flagged serious or meet a criterion. Each subject once per row; per cent of "
-        "N = {n} treated; events are records.", n=study.n,
-    )  # fmt: skip
-    title = words("Serious treatment-emergent adverse events by system organ class and term")
-    return Table("sae_soc_pt_interval", title, _typed(frame, SERIOUS), rule + _of_the_interval(study))
+    rule = chosen.what + words(" Each subject once per row; per cent of N = {n} treated; events are records.", n=study.n)
+    return Table("sae_soc_pt_interval", chosen.title, _typed(frame, SERIOUS), rule + _of_the_interval(study))
 
 
 def common_terms(study: Study) -> Table:
     """Terms that many subjects have, or several severely."""
     # a term that was reported in two classes is one term here
-    flat = study.emergent.with_columns(pl.col("soc").min().over("pt").alias("soc"))
-    frame = _with_new(_counted(flat, ["soc", "pt"]), study, flat, None)
+    classes = study.counted.select("soc", "pt").unique().cast(pl.String).group_by("pt").agg(pl.col("soc").min())
+    flat = study.counted.lazy().with_columns(pl.lit("").cast(pl.Categorical).alias("soc"))
+    counted = _counted(flat, ["soc", "pt"]).collect().drop("SOC").join(classes.rename({"pt": "PT", "soc": "SOC"}), on="PT")
+    frame = _with_new(counted, study, Chosen(words(""), words("")), classes)
     frame = frame.with_columns(percent_of("n", study.n).alias("pct"), percent_of("ge3", study.n).alias("ge3_pct"))
     frame = frame.filter((pl.col("pct") >= _ANY_GRADE) | (pl.col("ge3_pct") >= _SEVERE))
     frame = frame.sort("n", "ge3", "PT", descending=[True, True, False])
@@ -308,48 +336,55 @@ def common_terms(study: Study) -> Table:
     return Table("common_terms", title, _typed(pl.concat([frame, exact], how="horizontal"), COMMON), rule)
 
 
-def worst(records: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """One row per *keys* and subject: worst grade (null: missing), records, any serious, any related."""
-    return records.group_by([*keys, "usubjid"]).agg(
+_LEVELS: tuple[list[str], ...] = ([], ["soc"], ["soc", "pt"])
+
+
+def _levels(records: pl.LazyFrame) -> pl.DataFrame:
+    return pl.concat(_counted(records, keys) for keys in _LEVELS).collect()
+
+
+def _counted(records: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
+    """The counts of each row, from one row per *keys* and subject: worst grade (null: missing), records, any serious, related."""
+    per_subject = records.group_by([*keys, "subject"]).agg(
         _grade.max().alias("worst"),
         pl.len().alias("records"),
         _flagged.any().alias("sae"),
         _related.any().alias("rel"),
     )
-
-
-_LEVELS: tuple[list[str], ...] = ([], ["soc"], ["soc", "pt"])
-
-
-def _counted(records: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    subject = pl.col("worst")
-    counts = [
-        pl.len().cast(pl.Int64).alias("n"),
-        pl.col("records").sum().cast(pl.Int64).alias("events"),
-        *((subject == grade).sum().cast(pl.Int64).alias(f"g{grade}") for grade in GRADES),
-        subject.is_null().sum().cast(pl.Int64).alias("gmiss"),
-        (subject >= HIGH_GRADE).sum().cast(pl.Int64).alias("ge3"),
-        pl.col("sae").sum().cast(pl.Int64).alias("sae_n"),
-        pl.col("rel").sum().cast(pl.Int64).alias("rel_n"),
-    ]
-    per_subject = worst(records, keys)
-    counted = per_subject.group_by(keys).agg(counts) if keys else per_subject.select(counts)
-    return counted.select(*_named(keys), *(column for column in BY_TERM if column in counted.columns))
+    grade = pl.col("worst")
+    counts = {
+        "n": pl.len(),
+        "events": pl.col("records").sum(),
+        **{f"g{each}": (grade == each).sum() for each in GRADES},
+        "gmiss": grade.is_null().sum(),
+        "ge3": (grade >= HIGH_GRADE).sum(),
+        "sae_n": pl.col("sae").sum(),
+        "rel_n": pl.col("rel").sum(),
+    }
+    named = [count.cast(pl.Int64).alias(name) for name, count in counts.items()]
+    counted = per_subject.group_by(keys).agg(named) if keys else per_subject.select(named)
+    return counted.select(*_named(keys), *counts)
 
 
 def _named(keys: list[str]) -> list[pl.Expr]:
     return [
         pl.lit(len(keys), pl.Int64).alias("level"),
-        pl.col("soc").alias("SOC") if keys else pl.lit(ANY).alias("SOC"),
-        pl.col("pt").alias("PT") if len(keys) > 1 else pl.lit(None, pl.String).alias("PT"),
+        pl.col("soc").cast(pl.String).alias("SOC") if keys else pl.lit(ANY).alias("SOC"),
+        pl.col("pt").cast(pl.String).alias("PT") if len(keys) > 1 else pl.lit(None, pl.String).alias("PT"),
     ]
 
 
-def _with_new(frame: pl.DataFrame, study: Study, records: pl.DataFrame, wanted: pl.Expr | None) -> pl.DataFrame:
-    """*frame* with ``new_n`` and ``new_events``: of the *records* that the last report did not have there."""
+def _with_new(frame: pl.DataFrame, study: Study, chosen: Chosen, classes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """*frame* with ``new_n`` and ``new_events``: of the *chosen* records those that the last report did not have there.
+
+    ``classes``: the class of each term, where it is not that of the record.
+    """
     if study.last_report is None:
         return frame.with_columns(pl.lit(None, pl.Int64).alias("new_n"), pl.lit(None, pl.Int64).alias("new_events"))
-    fresh = study.since_last(records, wanted)
+    records = chosen.records(study)
+    if classes is not None:
+        records = records.drop("soc").join(classes, on="pt", how="left", maintain_order="left")
+    fresh = study.since_last(records, chosen.wanted)
     counts = (pl.col("usubjid").n_unique().cast(pl.Int64).alias("new_n"), pl.len().cast(pl.Int64).alias("new_events"))
     parts = [
         (fresh.group_by(keys).agg(counts) if keys else fresh.select(counts)).select(*_named(keys), "new_n", "new_events")
@@ -370,16 +405,11 @@ def _typed(frame: pl.DataFrame, schema: dict[str, type[pl.DataType]]) -> pl.Data
     return frame.select(pl.col(column).cast(dtype) for column, dtype in schema.items())
 
 
-def _cumulative(records: pl.DataFrame, total: int) -> tuple[object, ...]:
-    n = records["usubjid"].n_unique()
-    return n, total, percent(n, total), *exact_limits(n, total), records.height
-
-
 def _new(fresh: pl.DataFrame | None, total: int) -> tuple[object, ...]:
     if fresh is None:
         return (None,) * 5
-    n, _, share, low, high, events = _cumulative(fresh, total)
-    return n, share, low, high, events
+    n = fresh["usubjid"].n_unique()
+    return n, percent(n, total), *exact_limits(n, total), fresh.height
 
 
 def _of_the_interval(study: Study) -> Words:
@@ -393,7 +423,7 @@ def _of_the_interval(study: Study) -> Words:
 
 
 def _unreported_actions(study: Study) -> Words:
-    if study.emergent["aeacn"].null_count() == study.emergent.height and study.emergent.height:
+    if study.counted["aeacn"].null_count() == study.counted.height and study.counted.height:
         return words(" Action taken (AEACN) was reported for no event: its rows mean not reported, not none.")
     return words("")
 

@@ -33,6 +33,11 @@ RECORD = ("usubjid", "aeseq")
 COMPARED = ("grade", "serious", "fatal", "aeout", "related", "aedecod")
 
 
+_COUNTED = (
+    "grade", "high_grade", "serious", "serious_as_flagged", "related", "fatal", "aesdth", "aeout", "aeacn", "immune"
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Table:
     """One table: ``frame`` unrounded, ``rule`` what is counted and of whom.
@@ -94,7 +99,12 @@ class Study:
     @cached_property
     def all_events(self) -> pl.DataFrame:
         """Every adverse event, of subjects not treated as well."""
-        events = self.frames["events"].with_columns(
+        return self._all_events.collect()
+
+    @cached_property
+    def _all_events(self) -> pl.LazyFrame:
+        columns = self.frames["events"].columns
+        events = self.frames["events"].lazy().with_columns(
             _graded(),
             pl.col("aebodsys").fill_null(NOT_CODED).alias("soc"),
             pl.coalesce("aedecod", "aeterm").alias("pt"),
@@ -106,8 +116,8 @@ class Study:
         then = self._previous.rename({name: f"{name}_then" for name in COMPARED}).with_columns(pl.lit(True).alias("told"))
         same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_then")) for name in COMPARED)
         news = pl.when(pl.col("told").is_null()).then(pl.lit("new")).when(same).then(pl.lit("known")).otherwise(pl.lit("changed"))
-        compared = events.join(then, on=RECORD, how="left", maintain_order="left").with_columns(news.alias("news"))
-        return compared.select(*events.columns, "news")
+        compared = events.join(then.lazy(), on=RECORD, how="left", maintain_order="left").with_columns(news.alias("news"))
+        return compared.select(*dict.fromkeys((*columns, "soc", "pt", "high_grade")), "news")
 
     @cached_property
     def last_report(self) -> dict[str, Any] | None:
@@ -155,18 +165,31 @@ class Study:
         return self.events.filter("treatment_emergent")
 
     @cached_property
+    def counted(self) -> pl.DataFrame:
+        """``emergent`` as far as tables of terms count it, in less room: no dates and texts, and a number for each ``subject``,
+        ``soc`` and ``pt``."""
+        treated = self.treated.lazy().select("usubjid")
+        every = self._all_events.join(treated, on="usubjid", how="semi").filter("treatment_emergent")
+        asked = [name for name in self.frames["events"].columns if name.startswith(("related_", "action_"))]
+        numbered = (
+            pl.col(name).cast(pl.Categorical).alias(new) for name, new in {"usubjid": "subject", "soc": "soc", "pt": "pt"}.items()
+        )
+        coded = ("aeout", "aeacn", *(name for name in asked if name.startswith("action_")))
+        return every.select(*numbered, *_COUNTED, *asked).with_columns(pl.col(coded).cast(pl.Categorical)).collect()
+
+    @cached_property
     def late_related(self) -> pl.DataFrame:
         """Related events after the treatment-emergent window, up to the configured day after last
         treatment.
         """
         last = pl.col("last_treatment_on")
         window = pl.duration(days=self.settings.post_window_days)
-        return self.events.filter(
-            ~pl.col("treatment_emergent"),
-            "related",
-            pl.col("onset_on") > last,
-            pl.col("onset_on") <= last + window,
+        treated = self.treated.lazy().select("usubjid", "first_treatment_on", "last_treatment_on")
+        late = self._all_events.filter(~pl.col("treatment_emergent"), "related")
+        within = late.join(treated, on="usubjid", how="inner", maintain_order="left").filter(
+            pl.col("onset_on") > last, pl.col("onset_on") <= last + window
         )
+        return within.collect()
 
     def after_last_cutoff(self, column: str) -> pl.Expr:
         """True where the date is later than what the last report could show; an unknown date is."""
@@ -184,16 +207,22 @@ class Study:
         A blank opinion follows the overall one: counting rules take a blank relationship as related.
         """
         column = f"related_{component.name}"
-        if column not in self.events.columns or self.events[column].null_count() == self.events.height:
+        if column not in self._answered:
             return None
         return pl.col(column).fill_null(pl.col("related"))
 
     def action_on(self, component: Component) -> pl.Expr | None:
         """What was done with *component* because of the event; None where that was not reported of each on its own."""
         column = f"action_{component.name}"
-        if column not in self.events.columns or self.events[column].null_count() == self.events.height:
-            return None
-        return pl.col(column)
+        return pl.col(column) if column in self._answered else None
+
+    @cached_property
+    def _answered(self) -> frozenset[str]:
+        """Columns of one component that are filled for any event of a treated subject."""
+        events = self.frames["events"].lazy().join(self.treated.lazy().select("usubjid"), on="usubjid", how="semi")
+        asked = [name for name in self.frames["events"].columns if name.startswith(("related_", "action_"))]
+        filled = events.select(pl.col(asked).is_not_null().any()).collect()
+        return frozenset(name for name in asked if filled[name][0])
 
 
 def _graded() -> pl.Expr:
