@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from safety_monitor.resources import resource_dir
 from safety_monitor.store.triggers import entry_hash
 
 _BUSY_SECONDS = 30  # how long SQLite waits for another writer
+_PAUSE_SECONDS = 0.01  # between tries where SQLite does not wait by itself
 _WRITES = "safety_monitor_writes"
 _json = partial(json.dumps, ensure_ascii=False)
 _SIGNATURE = ("actor", "reason", "at")
@@ -206,13 +208,27 @@ def _sign(connection: Connection, signature: tuple[str, str, str]) -> None:
 
 def _prepare_sqlite(driver: sqlite3.Connection, record: Any) -> None:
     driver.isolation_level = None  # we say BEGIN ourselves
+    _use_wal(driver)
     # recursive: INSERT OR REPLACE then fires the delete triggers of what it replaces
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
         driver.execute(f"PRAGMA {pragma}")
     signature = record.info[_WRITES] = dict.fromkeys(_SIGNATURE)
     for name in _SIGNATURE:
         driver.create_function(f"audit_{name}", 0, partial(signature.get, name))
     driver.create_function("audit_hash", 9, entry_hash, deterministic=True)
+
+
+def _use_wal(driver: sqlite3.Connection) -> None:
+    """Where two connections are the first of a new file, SQLite refuses one at once: for this pragma it does not wait."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _forget_signature(driver: sqlite3.Connection | None, record: Any) -> None:

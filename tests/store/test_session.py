@@ -67,6 +67,19 @@ def test_two_upgrades_at_once(empty_database_url):
     assert store.is_current(empty_database_url)
 
 
+def _opened(path: str) -> None:
+    engine = store.connect(f"sqlite:///{path}")
+    engine.connect().close()
+    engine.dispose()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_first_connections_at_once(tmp_path):
+    """SQLite refused about one in eighty of such first connections before they waited for each other."""
+    with ProcessPoolExecutor(4, mp_context=get_context("fork")) as processes:
+        list(processes.map(_opened, [str(tmp_path / f"{file}.db") for file in range(100) for _ in range(4)]))
+
+
 def test_every_audited_table_exists(engine):
     assert triggers.AUDITED.keys() <= tables.metadata.tables.keys()
 
