@@ -128,7 +128,7 @@ def reported_before(draw: st.DrawFn) -> Snapshot:
     return after(snapshot, previous)
 
 
-RANDOM = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+RANDOM = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 #: Table -> how its rows are named in the drill-down, and its columns that count subjects.
 COUNTED: dict[str, tuple[Callable[[dict[str, Any]], str], tuple[str, ...]]] = {
     "overview_interval": (lambda row: row["row"] + (SEPARATOR + row["component"] if row["component"] else ""), ("n", "new_n")),

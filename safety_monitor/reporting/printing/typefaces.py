@@ -64,12 +64,12 @@ def _subset(pdf: pikepdf.Pdf, descriptor: Dictionary, program: str, widths: Mapp
     bold, slanted = "Bold" in name, "Oblique" in name or "Italic" in name
     faces = [face for face in FACES if face.family == family]
     [*_, face] = sorted(faces, key=lambda face: ((face.weight == "bold") == bold, (face.style == "italic") == slanted))
-    options = subset.Options(
-        retain_gids=True, hinting=False, notdef_outline=True, layout_features=[], recalc_timestamp=False,
+    options = subset.Options(  # hints of outlines in CFF stay: taking them out goes through every glyph of the face
+        retain_gids=True, hinting=program == "/FontFile3", notdef_outline=True, layout_features=[], recalc_timestamp=False,
         drop_tables=["GSUB", "GPOS", "GDEF", "BASE", "DSIG", "FFTM", "VORG", "kern", "name", "vhea", "vmtx"],
     )  # fmt: skip
     logging.getLogger("fontTools").setLevel(logging.ERROR)
-    with TTFont(FOLDER / face.file, lazy=True, recalcTimestamp=False) as font:
+    with TTFont(FOLDER / face.file, lazy=True, recalcTimestamp=False, recalcBBoxes=False) as font:
         glyphs = [glyph for glyph in sorted(widths) if glyph < font["maxp"].numGlyphs]
         names, scale = font.getGlyphOrder(), 1000 / font["head"].unitsPerEm
         if any(abs(font["hmtx"][names[glyph]][0] * scale - float(widths[glyph])) > 1 for glyph in glyphs):
