@@ -24,15 +24,15 @@ with_uv() {
     ! $pip config list | grep -qE '[.](index-url|no-index|proxy|trusted-host)=' || return 1
     awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock >.venv/uv.lock
     $pip install --quiet --no-deps --require-hashes -r .venv/uv.lock &&
-        .venv/bin/uv pip install --quiet --system-certs --compile-bytecode --python .venv/bin/python --require-hashes \
-            -r requirements.lock
+        .venv/bin/uv pip install --quiet --system-certs --python .venv/bin/python --require-hashes -r requirements.lock
 }
 with_uv || {
     echo 'setup: with pip, which takes a minute or two'
-    $pip install --quiet --require-hashes -r requirements.lock
+    $pip install --quiet --no-compile --require-hashes -r requirements.lock
 }
 $pip install --quiet --no-deps --no-build-isolation --editable .
-# Compiled once: where Python may not write what it compiles, every command would compile it anew, for seconds.
-.venv/bin/python -m compileall -q safety_monitor ctcae_v403 migrations
+# Compiled once, on every core: where Python may not write what it compiles, every command would do it anew, for seconds.
+# What cannot be compiled is code for other Pythons that a package carries along.
+.venv/bin/python -m compileall -q -j 0 .venv/lib safety_monitor ctcae_v403 migrations >/dev/null || true
 wanted >.venv/installed
 echo 'setup: ready'
