@@ -16,7 +16,7 @@ demo: setup ## a simulated trial from files to alerts, tables and the DSMB repor
 
 test: WITH := --with-postgres
 test: check ## every check and every test, on SQLite and on PostgreSQL
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 check: setup ## lint, types, layers
 	$(BIN)/ruff check

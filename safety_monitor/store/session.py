@@ -220,13 +220,12 @@ def _prepare_sqlite(driver: sqlite3.Connection, record: Any) -> None:
 
 def _use_wal(driver: sqlite3.Connection) -> None:
     """Where two connections are the first of a new file, SQLite refuses one at once: for this pragma it does not wait."""
-    until = time.monotonic() + _BUSY_SECONDS
-    while True:
+    for left in reversed(range(round(_BUSY_SECONDS / _PAUSE_SECONDS))):
         try:
             driver.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError:
-            if time.monotonic() > until:
+            if not left:
                 raise
             time.sleep(_PAUSE_SECONDS)
 

@@ -425,7 +425,7 @@ def trials(draw: st.DrawFn) -> Snapshot:
     return trial(people, draw(st.sampled_from([None, CUTOFF])), exposures=exposures, dispositions=records)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(trials())
 def test_tables_cross_foot_and_every_number_has_its_subjects(snapshot: Snapshot) -> None:
     tables = all_tables(snapshot)

@@ -183,7 +183,7 @@ def test_deaths_have_the_rows_of_their_table(hcc: Snapshot, html: Element) -> No
     rows = made["deaths"].frame.to_dicts()
     assert [row[1:5] for row in body_rows(listed)] == [[str(row[column]) for column in columns] for row in rows]
     assert [row[0].split("site")[0].strip() for row in body_rows(listed)] == [row["USUBJID"] for row in rows]
-    days = [str(row["days_after_last_dose"]) + " ≤ 30" * row["within30d_last_dose"] for row in rows]
+    days = [str(row["days_after_last_dose"]) + " (≤ 30)" * row["within30d_last_dose"] for row in rows]
     assert [row[5] for row in body_rows(listed)] == days
     assert [row[1:] for row in body_rows(counted)] == [
         [n(row["within"]), n(row["after"]), n(row["unknown"]), share(row["n"], row["pct"])]

@@ -247,7 +247,7 @@ def studies(draw: st.DrawFn) -> Snapshot:
     )
 
 
-RANDOM = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RANDOM = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _equal(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:

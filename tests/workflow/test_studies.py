@@ -69,5 +69,5 @@ def test_frozen_at_a_cut_off_on_both_databases_alike(engine: Engine, tmp_path: P
     put(engine, tmp_path / "a", "A", TWO)
     snapshot = freeze_study(engine, "A", date(2026, 1, 31))
     assert snapshot.frames["events"].select("usubjid", "grade", "version").rows() == [("1", 2, 1)]
-    assert set(snapshot.frames) == {"subjects", "events", "exposures", "queries", "criteria", "weighing"}
+    assert set(snapshot.frames) == {"subjects", "events", "exposures", "queries", "criteria", "weighing", "decisions"}
     assert snapshot.study["study"]["id"] == "A"
