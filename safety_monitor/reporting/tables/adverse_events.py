@@ -288,7 +288,8 @@ def not_asked(study: Study) -> Iterator[Table]:
 
 def by_term(name: str, chosen: Chosen, study: Study) -> Table:
     """Level 0 any event, 1 system organ class, 2 term; most frequent first, ties alphabetic."""
-    frame = _with_new(_levels(chosen.counted(study)), study, chosen)
+    every = chosen.wanted is None and not chosen.late
+    frame = _with_new(study.once(_all_levels) if every else _levels(chosen.counted(study)), study, chosen)
     frame = _most_frequent_first(frame).with_columns(
         percent_of("n", study.n).alias("pct"), percent_of("ge3", study.n).alias("ge3_pct")
     )
@@ -315,10 +316,11 @@ def serious_terms(study: Study) -> Table:
 
 def common_terms(study: Study) -> Table:
     """Terms that many subjects have, or several severely."""
-    # a term that was reported in two classes is one term here
-    classes = study.counted.select("soc", "pt").unique().cast(pl.String).group_by("pt").agg(pl.col("soc").min())
-    flat = study.counted.lazy().with_columns(pl.lit("").cast(pl.Categorical).alias("soc"))
-    counted = _counted(flat, ["soc", "pt"]).collect().drop("SOC").join(classes.rename({"pt": "PT", "soc": "SOC"}), on="PT")
+    counted = study.once(_all_levels).filter(level=2)
+    classes = counted.group_by(pl.col("PT").alias("pt")).agg(pl.col("SOC").min().alias("soc"))
+    if classes.height < counted.height:  # a term that was reported in two classes is one term here
+        flat = study.counted.lazy().with_columns(pl.lit("").cast(pl.Categorical).alias("soc"))
+        counted = _counted(flat, ["soc", "pt"]).collect().drop("SOC").join(classes.rename({"pt": "PT", "soc": "SOC"}), on="PT")
     frame = _with_new(counted, study, Chosen(words(""), words("")), classes)
     frame = frame.with_columns(percent_of("n", study.n).alias("pct"), percent_of("ge3", study.n).alias("ge3_pct"))
     frame = frame.filter((pl.col("pct") >= _ANY_GRADE) | (pl.col("ge3_pct") >= _SEVERE))
@@ -337,6 +339,10 @@ def common_terms(study: Study) -> Table:
 
 
 _LEVELS: tuple[list[str], ...] = ([], ["soc"], ["soc", "pt"])
+
+
+def _all_levels(study: Study) -> pl.DataFrame:
+    return _levels(study.counted.lazy())
 
 
 def _levels(records: pl.LazyFrame) -> pl.DataFrame:
