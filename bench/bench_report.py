@@ -6,7 +6,7 @@ wall;
 memory is the largest of any one process (printing part, or the one that joins). The order of the two changes from size to size.
 
 The reports grow by an appendix that lists events, as the reports of large trials do. Tables and figures are timed apart, and
-all tables once more over a million events.
+those of adverse events once more over a million events.
 
     make bench-report                                  # the report alone, 100, 440 and 1,100 pages
     python bench/bench_report.py --short               # the first two, tables over 100,000 events

@@ -116,11 +116,11 @@ def cells_of(study: Study) -> Iterator[pl.DataFrame]:
     for column, wanted in {"n": pl.lit(True), "ge3": _high, "rel_n": _related, "sae_n": _flagged}.items():
         yield cells(frequent.filter(wanted), "common_terms", pl.col("pt"), column)
     yield cells(study.since_last(frequent), "common_terms", pl.col("pt"), "new_n")
-    for label, part, wanted in overview_rows(study):
+    for label, component, wanted in overview_rows(study):
         records = study.emergent.filter(wanted)
-        if part is None and label in OVERVIEW_ROWS:
+        if component is None and label in OVERVIEW_ROWS:
             yield cells(records, "overview", label, "n")
-        row = label if part is None else label + SEPARATOR + part
+        row = label if component is None else label + SEPARATOR + component
         yield cells(records, "overview_interval", row, "n")
         yield cells(study.since_last(records, wanted), "overview_interval", row, "new_n")
     for label, subjects, fresh in subject_rows(study):

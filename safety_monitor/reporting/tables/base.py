@@ -170,7 +170,7 @@ class Study:
         ``soc`` and ``pt``."""
         treated = self.treated.lazy().select("usubjid")
         every = self._all_events.join(treated, on="usubjid", how="semi").filter("treatment_emergent")
-        asked = [name for name in self.frames["events"].columns if name.startswith(("related_", "action_"))]
+        asked = self._asked
         numbered = (
             pl.col(name).cast(pl.Categorical).alias(new) for name, new in {"usubjid": "subject", "soc": "soc", "pt": "pt"}.items()
         )
@@ -220,9 +220,13 @@ class Study:
     def _answered(self) -> frozenset[str]:
         """Columns of one component that are filled for any event of a treated subject."""
         events = self.frames["events"].lazy().join(self.treated.lazy().select("usubjid"), on="usubjid", how="semi")
-        asked = [name for name in self.frames["events"].columns if name.startswith(("related_", "action_"))]
-        filled = events.select(pl.col(asked).is_not_null().any()).collect()
-        return frozenset(name for name in asked if filled[name][0])
+        filled = events.select(pl.col(self._asked).is_not_null().any()).collect()
+        return frozenset(name for name in self._asked if filled[name][0])
+
+    @cached_property
+    def _asked(self) -> list[str]:
+        """Columns of events about one component."""
+        return [name for name in self.frames["events"].columns if name.startswith(("related_", "action_"))]
 
 
 def _graded() -> pl.Expr:
