@@ -30,11 +30,14 @@ def report_pdf(
     """The report *kind* (of ``sections.REPORTS``) of *snapshot* as PDF/UA bytes; *mark*: ``final`` or ``draft``."""
     # the press loads while tables are made, and lays out while figures are drawn
     with collector_off(), Press().warm() as press, speaking(language):
-        writing = _Writing(kind, snapshot, page_size, organisation, mark)
-        pieces = (_printable(piece) for piece in writing.pieces())
-        return print_written(
-            _printable(writing.whole([])), pieces, lambda: _printable(writing.whole([])), snapshot.sha256, press
-        )
+        from safety_monitor.reporting.figures.album import album  # matplotlib loads beside the press, not before it
+
+        with album() as pictures:
+            writing = _Writing(kind, snapshot, page_size, organisation, mark)
+            pieces = (_printable(piece) for piece in writing.pieces())
+            return print_written(
+                _printable(writing.whole([])), pieces, lambda: _printable(writing.whole([])), pictures.pdf, snapshot.sha256, press
+            )
 
 
 def report_html(

@@ -6,13 +6,18 @@ The same numbers give the same bytes: no date, fixed ids, text kept as text, fon
 
 from __future__ import annotations
 
+import base64
 import io
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from safety_monitor.reporting.fonts import FACES, FOLDER
 
@@ -23,34 +28,50 @@ for face in FACES:
 BLUE, ORANGE, GREEN, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8F98", "#1F2933"
 SKY, YELLOW, PURPLE = "#56B4E9", "#F0E442", "#CC79A7"
 THEME: Any = {
-    "svg.fonttype": "none", "svg.hashsalt": "safety-monitor", "font.family": ["DejaVu Sans", "Safety Han"],
+    "svg.fonttype": "none", "pdf.fonttype": 3, "svg.hashsalt": "safety-monitor", "font.family": ["DejaVu Sans", "Safety Han"],
     "font.size": 8.5, "axes.titlesize": 9, "axes.labelsize": 8.5, "axes.edgecolor": GREY, "axes.labelcolor": INK,
     "text.color": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.6,
 }  # fmt: skip
-_MARGIN = 0.03  # inches
 DASHED = (0, (4, 2))
+
+
+#: Takes a figure that is to be drawn later and gives the address of what holds its place; without one, figures become SVG.
+collector: ContextVar[Callable[[Any], str] | None] = ContextVar("collector", default=None)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture: SVG text, and in words what it shows for those who cannot see it."""
+    """One picture: the address of its image (SVG, or what holds its place while an ``album`` is open), and in words what it
+    shows for those who cannot see it.
+    """
 
-    svg: str
+    uri: str
     alt: str
 
 
 def render(figure: Any, alt: str) -> Figure:
-    """*figure* as SVG, the same bytes each time."""
-    buffer = io.StringIO()
+    """*figure* as an image, the same bytes each time."""
+    plt.close(figure)  # no longer pyplot's; it can still be drawn
+    collect = collector.get()
+    return Figure(collect(figure) if collect else _svg(figure), alt)
+
+
+def arranged(figure: Any) -> Bbox:
+    """The box (inches) of all of *figure* and of what a long title or label beside the axes takes more, now laid out."""
     if engine := figure.get_layout_engine():  # once: saving would lay out again, and draw twice
         engine.execute(figure)
         figure.set_layout_engine("none")
-    box = figure.get_tightbbox().padded(_MARGIN)
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches=box)
-    plt.close(figure)
+    texts = (text for axes in figure.axes for text in axes.get_children() if isinstance(text, Text) and text.get_text())
+    box = Bbox.union([figure.bbox, *(text.get_window_extent() for text in texts)])
+    return figure.dpi_scale_trans.inverted().transform_bbox(box)
+
+
+def _svg(figure: Any) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches=arranged(figure))
     svg = buffer.getvalue()
-    return Figure(svg[svg.index("<svg") :], alt)
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg[svg.index('<svg') :].encode()).decode()}"
 
 
 def axes_of(width: float, height: float) -> tuple[Any, Axes]:

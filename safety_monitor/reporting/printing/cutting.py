@@ -20,8 +20,9 @@ from dataclasses import dataclass
 MARK = "<!--part-->"
 #: Parts lighter than this many cells are laid out together with their neighbour; listings are cut after so many.
 LIGHT, HEAVY = 400, 6000
-#: A figure takes as long as this many cells.
+#: A figure that is still to be drawn takes as long as this many cells.
 FIGURE = 40
+_TO_DRAW = 'src="data:image/svg'
 
 _BODY = re.compile(r"<body[^>]*>")
 _RUNNING = re.compile(r'<div class="running.*?</div>', re.S)
@@ -65,7 +66,7 @@ def parts_of(sections: Iterable[str], heavy: int = HEAVY) -> Iterator[str]:
 
 def weight(html: str) -> int:
     """About how long *html* takes to lay out, in table cells."""
-    return html.count("<td") + html.count("<th") + FIGURE * html.count("<img")
+    return html.count("<td") + html.count("<th") + FIGURE * html.count(_TO_DRAW)
 
 
 def _together(pieces: Iterator[str]) -> Iterator[str]:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from pikepdf import Pdf
+
 from safety_monitor.reporting.printing.cutting import HEAVY, MARK, Document, cut, parts_of, weight
 from safety_monitor.reporting.printing.joining import SCHEME, Part, join, pages_of
 from safety_monitor.reporting.printing.press import SMALL, Job, Press
@@ -48,17 +50,19 @@ def print_document(html: str, identifier: str, press: Press, heavy: int = HEAVY)
 
 
 def print_written(
-    shell: str, pieces: Iterable[str], shell_at_last: Callable[[], str], identifier: str, press: Press, heavy: int = HEAVY
-) -> bytes:
+    shell: str, pieces: Iterable[str], shell_at_last: Callable[[], str], pictures: Callable[[], Pdf], identifier: str,
+    press: Press, heavy: int = HEAVY,
+) -> bytes:  # fmt: skip
     """The same of a document that is still being written: its *shell* (the HTML without the sections that follow its front),
-    then the sections in *pieces*, then the shell once more, now that its contents are known.
+    then the sections in *pieces*, then the shell once more, now that its contents are known, and the *pictures* whose places its images hold.
     """
     written = _between_marks(pieces)
     more_of_front = next(written)  # before the first mark
 
     document = cut(shell)
     jobs = [_begun(document, part, press) for part in parts_of(written, heavy)]
-    return _printed(replace(document, front=cut(shell_at_last()).front + more_of_front), jobs, identifier, press)
+    document = replace(document, front=cut(shell_at_last()).front + more_of_front)
+    return _printed(document, jobs, identifier, press, pictures())
 
 
 def _between_marks(pieces: Iterable[str]) -> Iterator[str]:
@@ -76,7 +80,7 @@ def _begun(document: Document, part: str, press: Press) -> int:
     return press.start(Job(document.page(_open(part, {}), _UNFRAMED)))
 
 
-def _printed(document: Document, jobs: Sequence[int], identifier: str, press: Press) -> bytes:
+def _printed(document: Document, jobs: Sequence[int], identifier: str, press: Press, pictures: Pdf | None = None) -> bytes:
     begun = press.start(_front(document, {}))
     front, *others = (Part.of(content) for content in press.collect([begun, *jobs]))
     while True:
@@ -87,7 +91,7 @@ def _printed(document: Document, jobs: Sequence[int], identifier: str, press: Pr
         if len(front.types) == len(as_printed.types):  # else the numbers made the contents a page longer: once more
             break
     labels = {name: markup.unescape(_TAGS.sub("", text)).strip() for name, _, text in _LINK.findall(document.front)}
-    return join([front, *others], frames, identifier, labels)
+    return join([front, *others], frames, identifier, labels, pictures)
 
 
 def _front(document: Document, pages: Mapping[str, int]) -> Job:

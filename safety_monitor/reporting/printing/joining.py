@@ -14,6 +14,7 @@ from typing import Any
 import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf, Stream, String
 
+from safety_monitor.reporting.printing import pictures as holders
 from safety_monitor.reporting.printing.typefaces import unite
 
 #: The scheme of a link whose target may be in another part (WeasyPrint drops a link to an unknown ``#name``).
@@ -53,14 +54,19 @@ def pages_of(parts: Sequence[Part]) -> dict[str, int]:
     return found
 
 
-def join(parts: Sequence[Part], frames: Sequence[bytes], identifier: str, labels: Mapping[str, str]) -> bytes:
-    """One PDF of *parts* in their *frames*; *labels* says in words where a link to an anchor leads."""
-    return _Joiner(parts, frames, labels).bytes(identifier)
+def join(
+    parts: Sequence[Part], frames: Sequence[bytes], identifier: str, labels: Mapping[str, str], pictures: Pdf | None = None
+) -> bytes:
+    """One PDF of *parts* in their *frames*; *labels* says in words where a link to an anchor leads; *pictures* take the places
+    that are held for them."""
+    return _Joiner(parts, frames, labels, pictures).bytes(identifier)
 
 
 class _Joiner:
-    def __init__(self, parts: Sequence[Part], frames: Sequence[bytes], labels: Mapping[str, str]) -> None:
-        self.parts, self.labels = parts, labels
+    def __init__(
+        self, parts: Sequence[Part], frames: Sequence[bytes], labels: Mapping[str, str], pictures: Pdf | None
+    ) -> None:
+        self.parts, self.labels, self.pictures = parts, labels, pictures
         self.frames = [pikepdf.open(io.BytesIO(frame)) for frame in frames]
         self.pdf = Pdf.new()
         self.starts: list[int] = []
@@ -73,6 +79,8 @@ class _Joiner:
             for name, (page, left, top) in part.anchors.items():
                 self.targets.setdefault(name, (self.starts[-1] + page, left, top))
         self.pages = list(self.pdf.pages)
+        if self.pictures:
+            holders.place(self.pdf, self.pictures)
         self.frame()
         self.tag()
         self.link()

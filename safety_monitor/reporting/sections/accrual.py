@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 
 
@@ -22,7 +21,7 @@ def section(material: Material) -> Section:
         "accrual",
         "Accrual",
         {
-            "picture": picture and embedded(picture),
+            "picture": picture,
             "sites": material.tables["accrual_sites"],
             "months": material.tables["accrual"],
             "n_treated": int(subjects["treated"].sum()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import Study
 from safety_monitor.reporting.tables.base import COUNTING
@@ -17,6 +16,6 @@ def section(material: Material) -> Section:
     rows = table.frame.to_dicts()
     study = Study(material.snapshot)
     dots = table.frame.head(_DRAWN).select("PT", "pct", "cp_lo", "cp_hi", "ge3_pct", "ge3_lo", "ge3_hi").rows()
-    picture = embedded(figures.term_dots(dots, study.n)) if dots else None
+    picture = figures.term_dots(dots, study.n) if dots else None
     values = {"table": table, "rows": rows, "picture": picture, "since": study.last_report}
     return Section("common", "Most common adverse events", values)

@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.wording import t
 
@@ -44,7 +43,7 @@ def section(material: Material) -> Section:
     )
 
 
-def _funnel(frame: pl.DataFrame) -> dict[str, str] | None:
+def _funnel(frame: pl.DataFrame) -> figures.Figure | None:
     panels = []
     for measure in frame["measure"].unique(maintain_order=True):
         own = frame.filter(measure=measure).filter(pl.col("person_years") > 0)
@@ -52,7 +51,7 @@ def _funnel(frame: pl.DataFrame) -> dict[str, str] | None:
             (row["SITEID"], row["person_years"], row["rate"], row["outside"] is not None) for row in own.iter_rows(named=True)
         ]
         panels.append((t(measure), own["pooled"][0] if own.height else None, sites))
-    return embedded(figures.site_funnel(panels)) if any(sites for _, _, sites in panels) else None
+    return figures.site_funnel(panels) if any(sites for _, _, sites in panels) else None
 
 
 def _by_owner(frame: pl.DataFrame) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables.toxicity import OVERTIME, PERIOD_DAYS
 from safety_monitor.reporting.wording import words
@@ -22,11 +21,11 @@ def section(material: Material) -> Section:
     drugs = [component.name for component in material.settings.components if component.kind is ComponentKind.DRUG]
     values = {
         "overtime": overtime,
-        "stacked": embedded(figures.toxicity_over_time(drawn, PERIOD_DAYS)) if drawn.height else None,
+        "stacked": figures.toxicity_over_time(drawn, PERIOD_DAYS) if drawn.height else None,
         "periods": drawn.to_dicts(),
         "least": _FIGURE["at_least_observed"],
         "courses": courses,
-        "pages": [embedded(figures.swimmer(page, drugs, _last_day(courses.frame))) for page in pages(courses.frame)],
+        "pages": [figures.swimmer(page, drugs, _last_day(courses.frame)) for page in pages(courses.frame)],
     }
     return Section("courses", words("Toxicity over time and courses of treatment"), values)
 

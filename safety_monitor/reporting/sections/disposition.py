@@ -8,7 +8,6 @@ import polars as pl
 
 from safety_monitor.reporting import figures
 from safety_monitor.reporting.codelists import said
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.wording import t
 from safety_monitor.vocabulary import ComponentKind
@@ -24,7 +23,7 @@ def section(material: Material) -> Section:
     return Section(
         "disposition",
         "Disposition",
-        {"picture": picture and embedded(picture), "table": table, "rows": rows, "by_site": material.tables["disposition_sites"]},
+        {"picture": picture, "table": table, "rows": rows, "by_site": material.tables["disposition_sites"]},
     )  # fmt: skip
 
 

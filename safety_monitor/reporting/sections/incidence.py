@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import COUNTING
 from safety_monitor.reporting.tables.incidence import CURVE_RULE
@@ -32,6 +31,6 @@ def _shown(material: Material, data: str, curve: str, label: Words) -> dict[str,
     landmarks = table.frame.filter(table.frame["day"].is_in(COUNTING["incidence"]["at_days"])).to_dicts()
     counts = {state: subjects.filter(subjects["status"] == state).height for state in (1, 2, 0)}
     return {
-        "label": label, "table": table, "picture": picture and embedded(picture), "landmarks": landmarks, "counts": counts,
+        "label": label, "table": table, "picture": picture, "landmarks": landmarks, "counts": counts,
         "rule": words(CURVE_RULE, n=subjects.height),
     }  # fmt: skip

@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import edish
 from safety_monitor.reporting.tables.measured import MEASURED
@@ -35,7 +34,7 @@ def section(material: Material) -> Section:
         "quadrants": _quadrants(tables["edish_quadrants"].frame), "quadrant_table": tables["edish_quadrants"],
         "candidates": listing.frame.filter("peak_candidate").to_dicts(),
         "screened": [_told(row) for row in _once(screen.frame.filter("candidate").to_dicts())],
-        "picture": picture and embedded(picture), "second": second and embedded(second),
+        "picture": picture, "second": second,
     })  # fmt: skip
 
 

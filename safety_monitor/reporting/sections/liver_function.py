@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import Study, liver, overtime
 from safety_monitor.reporting.wording import t
@@ -27,7 +26,7 @@ def section(material: Material) -> Section:
     })  # fmt: skip
 
 
-def _picture(days: pl.DataFrame | None) -> dict[str, str] | None:
+def _picture(days: pl.DataFrame | None) -> figures.Figure | None:
     """Share of subjects at each grade and class by period, a subject once at the worst of the period."""
     if days is None:
         return None
@@ -41,7 +40,7 @@ def _picture(days: pl.DataFrame | None) -> dict[str, str] | None:
         panels.append((t(title), counts.filter(enough)))
     if any(counts.is_empty() for _, counts in panels):
         return None
-    return embedded(figures.levels_over_time(panels, list(LEVELS.values())))
+    return figures.levels_over_time(panels, list(LEVELS.values()))
 
 
 def _matrix(measure: str, levels: Sequence[str], frame: pl.DataFrame) -> dict[str, Any]:

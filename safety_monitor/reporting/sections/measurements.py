@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables.worst import NOT_COLLECTED
 from safety_monitor.reporting.wording import t
@@ -24,7 +23,7 @@ def section(material: Material) -> Section:
         (f"{t(group['name'])} ({group['unit']})", [(t(row["category"]), row["n"], row["pct"] or 0.0) for row in group["rows"]])
         for group in measured
     ]
-    picture = embedded(figures.category_bars(bars, n)) if n else None
+    picture = figures.category_bars(bars, n) if n else None
     return Section("measurements", "Blood pressure, ECG, thyroid and urine protein", {
         "table": table, "groups": measured, "absent": ", ".join(absent), "picture": picture,
     }, flows=table.not_collected is not None)  # fmt: skip

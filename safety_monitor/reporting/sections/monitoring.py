@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.stopping_words import how_of, label_of
 from safety_monitor.reporting.wording import t, words
@@ -54,8 +53,8 @@ def _shown(material: Material, rule: StoppingRule, row: dict[str, Any]) -> dict[
         "how": how_of(rule),
         "status": "reached" if row["first_crossed_at"] is not None else "near" if row["one_away"] else "clear",
         "next": _next(bounds, row["n_treated"], row["n_events"]),
-        "picture": picture and embedded(picture),
-        "characteristic": embedded(characteristic),
+        "picture": picture,
+        "characteristic": characteristic,
         "bounds": columns_of(_ranges(bounds, row["n_treated"], row["n_events"])),
         "certainty_at_boundary": _certainty(rule, bounds),
         "operating": operating.to_dicts(),

@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 
 #: Weeks that the figure of the doses shows.
@@ -37,7 +36,7 @@ def _basis(own: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def _picture(material: Material, component: str) -> dict[str, str] | None:
+def _picture(material: Material, component: str) -> figures.Figure | None:
     frame = material.tables["dose_levels"].frame.filter(component=component).filter(pl.col("week") <= _WEEKS)
     if frame.is_empty():
         return None
@@ -51,7 +50,7 @@ def _picture(material: Material, component: str) -> dict[str, str] | None:
 
     doses = sorted((dose for dose in counts if dose not in ("held", "ended")), key=_amount, reverse=True)
     levels: dict[str, Any] = {dose: over_time(dose) for dose in doses[:4]}
-    return embedded(figures.dose_levels(component, weeks, levels, over_time("held"), over_time("ended")))
+    return figures.dose_levels(component, weeks, levels, over_time("held"), over_time("ended"))
 
 
 def _amount(dose: str) -> float:

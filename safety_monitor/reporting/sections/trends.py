@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from safety_monitor.reporting import figures
-from safety_monitor.reporting.pictures import embedded
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables import Study, overtime
 from safety_monitor.reporting.wording import t
@@ -18,7 +17,7 @@ def section(material: Material) -> Section:
     found = [(test, _panel(test, study, table.frame)) for test in overtime.RULES["tests"]]
     panels = [panel for _, panel in found if panel is not None]
     absent = [t(test["name"]) for test, panel in found if panel is None]
-    picture = embedded(figures.small_multiples(panels, least)) if panels else None
+    picture = figures.small_multiples(panels, least) if panels else None
     return Section("trends", "Laboratory values over time", {
         "table": table, "picture": picture, "absent": ", ".join(absent), "least": least,
         "many": any(panel.many for panel in panels), "left_out": table.frame["left_out"].sum() if table.frame.height else 0,
