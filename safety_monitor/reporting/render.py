@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting import formats
@@ -75,10 +76,11 @@ class _Writing:
         return self._templates.get_template("report.html").render(**self._known, sections=self._sections, pieces=pieces)
 
 
+@cache
 def environment() -> Environment:
-    """Templates with every value escaped and every missing name an error."""
+    """Templates with every value escaped and every missing name an error; compiled once, for later processes as well."""
     found = Environment(
-        loader=FileSystemLoader(resource_dir("templates") / "reports"),
+        loader=FileSystemLoader(resource_dir("templates") / "reports"), bytecode_cache=FileSystemBytecodeCache(),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     found.filters |= formats.FILTERS

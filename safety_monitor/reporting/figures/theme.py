@@ -35,7 +35,6 @@ THEME: Any = {
 }  # fmt: skip
 DASHED = (0, (4, 2))
 
-
 #: Takes a figure that is to be drawn later and gives the address of what holds its place; without one, figures become SVG.
 collector: ContextVar[Callable[[Any], str] | None] = ContextVar("collector", default=None)
 
@@ -64,7 +63,8 @@ def arranged(figure: Any) -> Bbox:
         figure.set_layout_engine("none")
     texts = (text for axes in figure.axes for text in axes.get_children() if isinstance(text, Text) and text.get_text())
     box = Bbox.union([figure.bbox, *(text.get_window_extent() for text in texts)])
-    return figure.dpi_scale_trans.inverted().transform_bbox(box)
+    inches: Bbox = figure.dpi_scale_trans.inverted().transform_bbox(box)
+    return inches
 
 
 def _svg(figure: Any) -> str:

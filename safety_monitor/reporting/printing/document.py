@@ -9,18 +9,22 @@ all.
 from __future__ import annotations
 
 import html as markup
+import io
 import re
+import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from pikepdf import Pdf
+import pikepdf
 
 from safety_monitor.reporting.printing.cutting import HEAVY, MARK, Document, cut, parts_of, weight
-from safety_monitor.reporting.printing.joining import SCHEME, Part, join, pages_of
+from safety_monitor.reporting.printing.joining import SCHEME, Part, faces_of, join, pages_of
 from safety_monitor.reporting.printing.press import SMALL, Job, Press
+from safety_monitor.reporting.printing.typefaces import Cut
+from safety_monitor.reporting.printing.typefaces import cut as cut_faces
 
 #: Pages whose header and footer are printed by one process.
-SHEETS = 100
+SHEETS = 40
 _LINK = re.compile(r'<a href="#([^"]+)"([^>]*)>(.*?)</a>', re.S)
 _LABEL = re.compile(r'<body[^>]* data-pages="([^"]*)"')
 _TAGS = re.compile(r"<[^>]+>")
@@ -50,11 +54,12 @@ def print_document(html: str, identifier: str, press: Press, heavy: int = HEAVY)
 
 
 def print_written(
-    shell: str, pieces: Iterable[str], shell_at_last: Callable[[], str], pictures: Callable[[], Pdf], identifier: str,
+    shell: str, pieces: Iterable[str], shell_at_last: Callable[[], str], pictures: Callable[[], pikepdf.Pdf], identifier: str,
     press: Press, heavy: int = HEAVY,
 ) -> bytes:  # fmt: skip
     """The same of a document that is still being written: its *shell* (the HTML without the sections that follow its front),
-    then the sections in *pieces*, then the shell once more, now that its contents are known, and the *pictures* whose places its images hold.
+    then the sections in *pieces*, then the shell once more, now that its contents are known, and the *pictures* whose places
+    its images hold.
     """
     written = _between_marks(pieces)
     more_of_front = next(written)  # before the first mark
@@ -80,18 +85,24 @@ def _begun(document: Document, part: str, press: Press) -> int:
     return press.start(Job(document.page(_open(part, {}), _UNFRAMED)))
 
 
-def _printed(document: Document, jobs: Sequence[int], identifier: str, press: Press, pictures: Pdf | None = None) -> bytes:
-    begun = press.start(_front(document, {}))
-    front, *others = (Part.of(content) for content in press.collect([begun, *jobs]))
+def _printed(
+    document: Document, jobs: Sequence[int], identifier: str, press: Press, pictures: pikepdf.Pdf | None = None
+) -> bytes:
+    begun = [press.start(job) for job in (_all_digits(document), _front(document, {}))]
+    digits, *contents = (pikepdf.open(io.BytesIO(content)) for content in press.collect([*begun, *jobs]))
+    front, *others = (Part(content) for content in contents)
+    faces: dict[str, Cut] = {}
     while True:
         pages = pages_of([front, *others])
         types = [kind for part in (front, *others) for kind in part.types]
-        last, *frames = press.prints([_front(document, pages), *_frames(document, types)])
+        last_ones = [press.start(job) for job in (_front(document, pages), *_frames(document, types))]
+        faces = faces or cut_faces(faces_of([digits, *contents]))  # while the last are printed
+        last, *frames = press.collect(last_ones)
         as_printed, front = front, Part.of(last)
         if len(front.types) == len(as_printed.types):  # else the numbers made the contents a page longer: once more
             break
     labels = {name: markup.unescape(_TAGS.sub("", text)).strip() for name, _, text in _LINK.findall(document.front)}
-    return join([front, *others], frames, identifier, labels, pictures)
+    return join([front, *others], frames, identifier, labels, pictures, faces)
 
 
 def _front(document: Document, pages: Mapping[str, int]) -> Job:
@@ -110,11 +121,19 @@ def _open(content: str, pages: Mapping[str, int]) -> str:
 
 def _frames(document: Document, types: Sequence[str]) -> Iterator[Job]:
     """Documents of empty pages of these *types*, with header, footer and "Page x of y"."""
-    label = _LABEL.search(document.head)
-    pattern = label[1] if label else "Page {page} of {pages}"
     for start in range(0, len(types), SHEETS):
-        sheets = "".join(
-            f'<div class="sheet" data-sheet="{pattern.format(page=number, pages=len(types))}" style="page: {kind}"></div>'
-            for number, kind in enumerate(types[start : start + SHEETS], start + 1)
-        )
+        pages = enumerate(types[start : start + SHEETS], start + 1)
+        sheets = "".join(_sheet(document, kind, page=number, pages=len(types)) for number, kind in pages)
         yield Job(document.page(f"{document.running}{sheets}", _FRAMED), tagged=False)
+
+
+def _all_digits(document: Document) -> Job:
+    """A page with all glyphs that any frame has, and all that page numbers in the contents have."""
+    every = f"{document.running}{_sheet(document, 'auto', page=string.digits, pages=string.digits)}"
+    return Job(document.page(f"{every}<p>{string.digits}</p>", _FRAMED), tagged=False)
+
+
+def _sheet(document: Document, kind: str, **numbers: object) -> str:
+    label = _LABEL.search(document.head)
+    said = (label[1] if label else "Page {page} of {pages}").format(**numbers)
+    return f'<div class="sheet" data-sheet="{said}" style="page: {kind}"></div>'

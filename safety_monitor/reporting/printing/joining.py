@@ -7,7 +7,7 @@ it is drawn as an artifact, so that a screen reader does not read it 400 times.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf, Stream, String
 
 from safety_monitor.reporting.printing import pictures as holders
-from safety_monitor.reporting.printing.typefaces import unite
+from safety_monitor.reporting.printing.typefaces import Cut, unite
 
 #: The scheme of a link whose target may be in another part (WeasyPrint drops a link to an unknown ``#name``).
 SCHEME = "part:"
@@ -43,6 +43,13 @@ class Part:
         return cls(pikepdf.open(io.BytesIO(content)))
 
 
+def faces_of(files: Iterable[Pdf]) -> Iterator[Any]:
+    """The font dictionaries of all pages of *files*."""
+    for file in files:
+        tables = {page.obj.Resources.Font.objgen: page.obj.Resources.Font for page in file.pages}
+        yield from tables.values()
+
+
 def pages_of(parts: Sequence[Part]) -> dict[str, int]:
     """The page of the whole on which each anchor is, the first being 1."""
     found: dict[str, int] = {}
@@ -55,18 +62,20 @@ def pages_of(parts: Sequence[Part]) -> dict[str, int]:
 
 
 def join(
-    parts: Sequence[Part], frames: Sequence[bytes], identifier: str, labels: Mapping[str, str], pictures: Pdf | None = None
-) -> bytes:
+    parts: Sequence[Part], frames: Sequence[bytes], identifier: str, labels: Mapping[str, str], pictures: Pdf | None,
+    faces: Mapping[str, Cut],
+) -> bytes:  # fmt: skip
     """One PDF of *parts* in their *frames*; *labels* says in words where a link to an anchor leads; *pictures* take the places
-    that are held for them."""
-    return _Joiner(parts, frames, labels, pictures).bytes(identifier)
+    that are held for them; *faces* are cut already."""
+    return _Joiner(parts, frames, labels, pictures, faces).bytes(identifier)
 
 
 class _Joiner:
     def __init__(
-        self, parts: Sequence[Part], frames: Sequence[bytes], labels: Mapping[str, str], pictures: Pdf | None
-    ) -> None:
-        self.parts, self.labels, self.pictures = parts, labels, pictures
+        self, parts: Sequence[Part], frames: Sequence[bytes], labels: Mapping[str, str], pictures: Pdf | None,
+        faces: Mapping[str, Cut],
+    ) -> None:  # fmt: skip
+        self.parts, self.labels, self.pictures, self.faces = parts, labels, pictures, faces
         self.frames = [pikepdf.open(io.BytesIO(frame)) for frame in frames]
         self.pdf = Pdf.new()
         self.starts: list[int] = []
@@ -110,7 +119,7 @@ class _Joiner:
             for table in (own.Resources.Font, resources.Font):
                 tables.setdefault(table.objgen, table)
             own.Contents = Array([before, own.Contents, between, drawn, after])
-        unite(self.pdf, tables.values())
+        unite(self.pdf, tables.values(), self.faces)
 
     def tag(self) -> None:
         """One structure tree; the numbers by which pages and annotations find their elements run through."""

@@ -16,7 +16,7 @@ from pikepdf import Array, Name, Page, Pdf, PdfImage
 from PIL import Image
 
 #: Pixels of a holder for each point of its picture, so that rounding changes the ratio of its sides by nothing seen.
-_SCALE = 4
+_SCALE = 1
 _BYTE = 256
 
 

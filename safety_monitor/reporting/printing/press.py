@@ -1,9 +1,9 @@
-"""The printing processes: HTML to tagged PDF, one process a part, its collector off, gone when the part is written.
+"""The printing processes: HTML to tagged PDF, their collector off, gone when they have printed enough.
 
 Layout makes millions of small objects that all live until the file is written: searching them for garbage takes a third of
-the time, and freeing them takes memory that is not given back. So each part is printed by a process of its own, forked from
+the time, and freeing them takes memory that is not given back. So parts are printed by processes that are replaced, forked from
 one that has loaded WeasyPrint and little else (a fork of the caller would copy its threads' locks), and started early, so that
-it loads while the caller still counts.
+it loads while the caller still counts. A fork costs as much as half a page: each prints several parts.
 
     with Press() as press:
         html = ...
@@ -24,20 +24,29 @@ import sys
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safety_monitor.reporting.fonts import font_face_css
+from safety_monitor.reporting.printing.cutting import weight
 from safety_monitor.resources import resource_dir
 
 #: Documents lighter than this many cells in all are best printed here and now: a new process would take longer.
 SMALL = 600
 _DONE = "done"
+#: Something of all that parts have: what printing it loads, faces above all, no fork has to load again.
+_SAMPLE = """<html lang="en"><head><title>sample</title></head><body><section class="part"><h2 data-number="1. ">text</h2>
+<p><b>bold</b> <i>slanted</i> <span class="hash">0</span> 样本</p>
+<table class="figures"><thead><tr><th scope="col">n</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>
+</section></body></html>"""
 _TEMPLATES = resource_dir("templates") / "reports"
 _CHUNK = 65_536
+#: A process that has printed more cells than this gives way to a fresh one: what it took of memory it keeps.
+_TIRED = 3000
 
 
 class Job(NamedTuple):
@@ -49,14 +58,13 @@ class Job(NamedTuple):
 
 def printed(job: Job) -> bytes:
     """The PDF of *job*, not compressed: it is only on its way to be joined."""
-    from weasyprint import HTML
-
+    from safety_monitor.reporting.printing.quicker import Parsed
     from safety_monitor.reporting.printing.tagging import tidy
 
     fonts, styles = _shared()
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # a missing weight of a font is drawn bolder; nothing to say
     options = {"pdf_variant": "pdf/ua-1", "finisher": tidy} if job.tagged else {}
-    made: bytes = HTML(string=job.html, base_url=f"{_TEMPLATES}/").write_pdf(
+    made: bytes = Parsed(job.html, f"{_TEMPLATES}/").write_pdf(
         stylesheets=styles, font_config=fonts, uncompressed_pdf=True, **options
     )
     return made
@@ -72,6 +80,9 @@ def _shared() -> tuple[Any, list[Any]]:
     from weasyprint import CSS
     from weasyprint.text.fonts import FontConfiguration
 
+    from safety_monitor.reporting.printing.quicker import quicken
+
+    quicken()
     with tempfile.TemporaryDirectory() as folder:
         none = Path(folder) / "fonts.conf"
         none.write_text(f"<fontconfig><cachedir>{folder}</cachedir></fontconfig>", "utf-8")
@@ -126,7 +137,7 @@ class Press:
             return self._started
         path.with_suffix(".html").write_text(job.html, "utf-8")
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{json.dumps([self._started, str(path), job.tagged])}\n")
+        self._process.stdin.write(f"{json.dumps([self._started, str(path), job.tagged, weight(job.html)])}\n")
         self._process.stdin.flush()
         return self._started
 
@@ -173,55 +184,109 @@ def _cores() -> int:
 # The process from which the printing ones are forked ---------------------------------------------------------
 
 
+class _Order(NamedTuple):
+    number: int
+    path: str
+    tagged: bool
+    weight: int
+
+
+@dataclass
+class _Hand:
+    """A process that prints: where it reads its orders, what is in work, and how many cells it has printed."""
+
+    orders: int
+    at_work: _Order | None = None
+    load: int = 0
+
+    def give(self, order: _Order) -> None:
+        self.at_work = order
+        self.load += order.weight
+        with suppress(BrokenPipeError):  # it ended just now; that is answered when it is known
+            os.write(self.orders, f"{json.dumps(order)}\n".encode())
+
+
 def serve(workers: int) -> None:
     """Print what the standard input names, a line a part, *workers* at a time; answer each with a line when it has ended.
 
     When the input ends, what has not begun is left: nobody waits for it.
     """
-    _shared()
     gc.disable()
+    printed(Job(_SAMPLE))
     gc.freeze()
     ended, end = os.pipe()
+    answers, answer = os.pipe()
     os.set_blocking(end, False)
     signal.set_wakeup_fd(end)
     signal.signal(signal.SIGCHLD, lambda *_: None)  # a byte comes through the pipe whenever a process ends
-    waiting: deque[tuple[int, str, bool]] = deque()
-    running: dict[int, tuple[int, str]] = {}
-    begun, listening = b"", True
-    while listening or running:
-        while waiting and len(running) < workers:
-            number, path, tagged = waiting.popleft()
-            running[_forked(path, tagged)] = number, path
-        ready, _, _ = select.select([ended, sys.stdin] if listening else [ended], [], [])
+    waiting: deque[_Order] = deque()
+    hands: dict[int, _Hand] = {}
+    begun, said, listening = b"", b"", True
+    while listening or hands:
+        _give_out(waiting, hands, workers, answer, listening)
+        ready, _, _ = select.select([ended, answers, *([sys.stdin] if listening else [])], [], [])
         if sys.stdin in ready:
             if not (read := os.read(sys.stdin.fileno(), _CHUNK)):
                 listening = False
                 waiting.clear()
             *lines, begun = (begun + read).split(b"\n")
-            waiting.extend(json.loads(line) for line in lines)
-        if ended in ready:
+            waiting.extend(_Order(*json.loads(line)) for line in lines)
+        if answers in ready:  # before the news of an end: what was printed was printed
+            *done, said = (said + os.read(answers, _CHUNK)).split(b"\n")
+            for hand in (hands[int(process)] for process in done):
+                assert hand.at_work
+                _answer(hand.at_work, _DONE)
+                hand.at_work = None
+        elif ended in ready:
             os.read(ended, _CHUNK)
-        while running:
-            process, status = os.waitpid(-1, os.WNOHANG)
-            if not process:
-                break
-            number, path = running.pop(process)
-            print(json.dumps([number, _reason(path, status) if status else _DONE]), flush=True)
+            while hands and (gone := os.waitpid(-1, os.WNOHANG))[0]:
+                hand = hands.pop(gone[0])
+                os.close(hand.orders)
+                if hand.at_work:
+                    _answer(hand.at_work, _reason(hand.at_work.path, gone[1]))
 
 
-def _forked(path: str, tagged: bool) -> int:
+def _give_out(waiting: deque[_Order], hands: dict[int, _Hand], workers: int, answer: int, listening: bool) -> None:
+    """Orders to hands that are free; a tired one, and every one when nothing more can come, is let go."""
+    for process, hand in list(hands.items()):
+        if hand.at_work is None and (hand.load > _TIRED or not (listening or waiting)):
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            os.close(hands.pop(process).orders)
+    while waiting:
+        free = next((hand for hand in hands.values() if hand.at_work is None), None)
+        if free is None and len(hands) < workers:
+            process, free = _forked(hands, answer)
+            hands[process] = free
+        if free is None:
+            return
+        free.give(waiting.popleft())
+
+
+def _forked(hands: Mapping[int, _Hand], answer: int) -> tuple[int, _Hand]:
+    read, write = os.pipe()
     process = os.fork()
     if process:
-        return process
-    status = 1
+        os.close(read)
+        return process, _Hand(write)
+    path, status = "", 1
     try:
         signal.set_wakeup_fd(-1)
-        Path(f"{path}.pdf").write_bytes(printed(Job(Path(f"{path}.html").read_text("utf-8"), tagged)))
+        for inherited in (write, *(hand.orders for hand in hands.values())):
+            os.close(inherited)
+        for line in os.fdopen(read):
+            _, path, tagged, _ = json.loads(line)
+            Path(f"{path}.pdf").write_bytes(printed(Job(Path(f"{path}.html").read_text("utf-8"), tagged)))
+            os.write(answer, b"%d\n" % os.getpid())
         status = 0
     except BaseException:
         Path(f"{path}.error").write_text(traceback.format_exc(), "utf-8")
     finally:
         os._exit(status)  # nothing is torn down: the system takes the memory back at once
+
+
+def _answer(order: _Order, said: str) -> None:
+    print(json.dumps([order.number, said]), flush=True)
 
 
 def _reason(path: str, status: int) -> str:

@@ -10,7 +10,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pikepdf
 from fontTools import subset
@@ -23,31 +23,57 @@ _PAIR = re.compile(rb"<([0-9a-f]+)> <([0-9a-f]+)>")
 _BATCH = 100  # as many as a CMap may list at once
 
 
-def unite(pdf: pikepdf.Pdf, found: Iterable[Any]) -> None:
-    """Let all font dictionaries *found* (one for each part, of *pdf*) name the same fonts."""
+class Cut(NamedTuple):
+    """A font program with the outlines of some *glyphs*, as many bytes as *content*."""
+
+    glyphs: frozenset[int]
+    content: bytes
+
+
+def cut(found: Iterable[Any]) -> dict[str, Cut]:
+    """What draws all that font dictionaries *found* (of any files) draw, by the name of the face; it takes a second."""
+    return {key: _cut(fonts[0].DescendantFonts[0].FontDescriptor, _all_widths(fonts)) for key, fonts in _by_face(found).items()}
+
+
+def unite(pdf: pikepdf.Pdf, found: Iterable[Any], cuts: Mapping[str, Cut]) -> None:
+    """Let all font dictionaries *found* (one for each part, of *pdf*) name the same fonts: *cuts* where they have all glyphs."""
     tables = list(found)
-    united: dict[str, Any] = {}
-    for key in sorted({key for table in tables for key in table}):
-        fonts = [table[key] for table in tables if key in table]
-        united[key] = pdf.make_indirect(_united(pdf, fonts))
+    united = {key: pdf.make_indirect(_united(pdf, fonts, cuts.get(key))) for key, fonts in _by_face(tables).items()}
     for table in tables:
         for key, font in united.items():
             table[key] = font
 
 
-def _united(pdf: pikepdf.Pdf, fonts: list[Any]) -> Dictionary:
+def _by_face(found: Iterable[Any]) -> dict[str, list[Any]]:
+    tables = list(found)
+    return {key: [table[key] for table in tables if key in table] for key in sorted({key for table in tables for key in table})}
+
+
+def _all_widths(fonts: Iterable[Any]) -> dict[int, Any]:
     widths: dict[int, Any] = {}
-    texts: dict[int, bytes] = {}
     for font in fonts:
         for glyph, width in _widths(font.DescendantFonts[0].W):
             widths.setdefault(glyph, width)
+    return widths
+
+
+def _united(pdf: pikepdf.Pdf, fonts: list[Any], made: Cut | None) -> Dictionary:
+    widths = _all_widths(fonts)
+    texts: dict[int, bytes] = {}
+    for font in fonts:
         for glyph, text in _PAIR.findall(font.ToUnicode.read_bytes()):
             texts.setdefault(int(glyph, 16), text)
     first = fonts[0]
     descendant = first.DescendantFonts[0]
     descriptor = Dictionary(descendant.FontDescriptor)
-    [program] = [key for key in ("/FontFile2", "/FontFile3") if key in descriptor]
-    descriptor[program] = _subset(pdf, descriptor, program, widths)
+    if made is None or not made.glyphs.issuperset(widths):
+        made = _cut(descriptor, widths)
+    stream = Stream(pdf, made.content)
+    if (program := _program(descriptor)) == "/FontFile3":
+        stream.Subtype = Name.OpenType
+    else:
+        stream.Length1 = len(made.content)
+    descriptor[program] = pdf.make_indirect(stream)
     descriptor.FontBBox = Array([0, descriptor.Descent, max(widths.values(), default=0), descriptor.Ascent])
     family = Dictionary(descendant)
     family.W = _packed(widths)
@@ -59,13 +85,19 @@ def _united(pdf: pikepdf.Pdf, fonts: list[Any]) -> Dictionary:
     return font
 
 
-def _subset(pdf: pikepdf.Pdf, descriptor: Dictionary, program: str, widths: Mapping[int, Any]) -> Stream:
+def _program(descriptor: Any) -> str:
+    [program] = [key for key in ("/FontFile2", "/FontFile3") if key in descriptor]
+    return program
+
+
+def _cut(descriptor: Any, widths: Mapping[int, Any]) -> Cut:
     family, name = str(descriptor.FontFamily), str(descriptor.FontName)
     bold, slanted = "Bold" in name, "Oblique" in name or "Italic" in name
     faces = [face for face in FACES if face.family == family]
     [*_, face] = sorted(faces, key=lambda face: ((face.weight == "bold") == bold, (face.style == "italic") == slanted))
     options = subset.Options(  # hints of outlines in CFF stay: taking them out goes through every glyph of the face
-        retain_gids=True, hinting=program == "/FontFile3", notdef_outline=True, layout_features=[], recalc_timestamp=False,
+        retain_gids=True, hinting=_program(descriptor) == "/FontFile3", notdef_outline=True, layout_features=[],
+        recalc_timestamp=False,
         drop_tables=["GSUB", "GPOS", "GDEF", "BASE", "DSIG", "FFTM", "VORG", "kern", "name", "vhea", "vmtx"],
     )  # fmt: skip
     logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -79,12 +111,7 @@ def _subset(pdf: pikepdf.Pdf, descriptor: Dictionary, program: str, widths: Mapp
         subsetter.subset(font)
         made = io.BytesIO()
         font.save(made)
-    stream = Stream(pdf, made.getvalue())
-    if program == "/FontFile3":
-        stream.Subtype = Name.OpenType
-    else:
-        stream.Length1 = len(made.getvalue())
-    return pdf.make_indirect(stream)
+    return Cut(frozenset(widths), made.getvalue())
 
 
 def _widths(packed: Any) -> Iterable[tuple[int, Any]]:
