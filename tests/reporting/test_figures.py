@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import polars as pl
 import pytest
+from figure_svg import svg_of
 
 from safety_monitor.reporting import figures
 from safety_monitor.reporting.figures import Figure
@@ -61,16 +62,16 @@ MAKERS: dict[str, Callable[[], Figure]] = {
 
 
 def texts(figure: Figure) -> list[str]:
-    return ["".join(text.itertext()).strip() for text in ElementTree.fromstring(figure.svg).iter(f"{SVG}text")]
+    return ["".join(text.itertext()).strip() for text in ElementTree.fromstring(svg_of(figure)).iter(f"{SVG}text")]
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_same_numbers_same_bytes_and_nothing_from_outside(make: Callable[[], Figure]) -> None:
     first, second = make(), make()
     assert first == second
-    root = ElementTree.fromstring(first.svg)
+    root = ElementTree.fromstring(svg_of(first))
     assert root.tag == f"{SVG}svg"
-    assert "<dc:date>" not in first.svg
+    assert "<dc:date>" not in svg_of(first)
     for element in root.iter():
         for name, value in element.attrib.items():
             if name.endswith("href"):
@@ -135,7 +136,7 @@ def test_what_moved_a_share_is_drawn_and_said() -> None:
     pieces = [("pd1", "steroid response yes", 0.314), ("lenvatinib", "a very long piece of evidence " * 4, -0.2)]
     picture = figures.moved_by(pieces, "pd1", 0.87)
     assert picture.alt.startswith("pd1 leads with 87 %. Moved by: pd1, steroid response yes: +31 points; lenvatinib, a very long")
-    assert "+31" in picture.svg
-    assert "−20" in picture.svg or "-20" in picture.svg
-    assert "…" in picture.svg  # cut in the picture, whole in its description
-    assert picture.svg == figures.moved_by(pieces, "pd1", 0.87).svg
+    assert "+31" in svg_of(picture)
+    assert "−20" in svg_of(picture) or "-20" in svg_of(picture)
+    assert "…" in svg_of(picture)  # cut in the picture, whole in its description
+    assert svg_of(picture) == svg_of(figures.moved_by(pieces, "pd1", 0.87))

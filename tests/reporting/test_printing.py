@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 
 import pikepdf
 import pytest
 from pdf_structure import Reader
 
+from safety_monitor.records import Snapshot
+from safety_monitor.reporting import figures
+from safety_monitor.reporting.figures.album import album
 from safety_monitor.reporting.fonts import font_face_css
 from safety_monitor.reporting.printing.cutting import MARK, cut, weight
-from safety_monitor.reporting.printing.document import print_document
+from safety_monitor.reporting.printing.document import print_document, print_written
 from safety_monitor.reporting.printing.press import Job, Press
+from safety_monitor.reporting.printing.press import printed as printed_part
+from safety_monitor.reporting.render import report_html
 
 ROWS = 130
+#: Prints with WeasyPrint as it is: what stands in standard input, the hash of each.
+PLAINLY = """
+import hashlib, sys
+from weasyprint import HTML
+from safety_monitor.reporting.printing import press, quicker
+quicker.quicken = lambda: None
+quicker.Parsed = lambda html, base_url: HTML(string=html, base_url=base_url)
+for text in sys.stdin.read().split(chr(0)):
+    print(hashlib.sha256(press.printed(press.Job(text))).hexdigest())
+"""
 SVG = "%3Csvg xmlns='http://www.w3.org/2000/svg' width='80' height='40'%3E%3Crect width='60' height='20'/%3E%3C/svg%3E"
 TITLES = ("First", "Same page as the one before", "Long listing of 发热", "Wide")
 
@@ -197,3 +220,52 @@ def test_a_part_that_cannot_be_printed_says_why(capfd: pytest.CaptureFixture[str
         assert "Traceback" in capfd.readouterr().err
         [after] = press.prints([Job('<html lang="en"><title>T</title><body>x</body></html>')])
     assert after.startswith(b"%PDF-")
+
+
+def test_a_printing_process_that_is_killed_costs_its_part_and_no_other() -> None:
+    with Press(1).warm() as press:
+        [_] = press.prints([Job("<html lang='en'><title>T</title><body>x</body></html>")])  # it has a process now
+        job = press.start(Job(html(rows=3000)))
+        assert press._process
+        tasks = Path(f"/proc/{press._process.pid}/task/{press._process.pid}/children")
+        if not tasks.exists():
+            pytest.fail("this system does not tell a process's children; the test needs Linux")
+        [hand] = tasks.read_text().split()
+        time.sleep(0.5)
+        os.kill(int(hand), signal.SIGKILL)
+        with pytest.raises(RuntimeError, match="ended with status 9; was there too little memory"):
+            press.collect([job])
+        [after] = press.prints([Job("<html lang='en'><title>T</title><body>x</body></html>")])
+    assert after.startswith(b"%PDF-")
+
+
+def test_figures_take_the_places_that_are_held_for_them() -> None:
+    """Each once, in its own place, as drawing with text, though pages are printed in parts that know nothing of each other."""
+    with album() as pictures, Press(2) as press:
+        names = [f"A term as number {n}" for n in range(3)]
+        made = [figures.term_dots([(name, 25.0, 12.1, 42.2, 5.6, 0.7, 18.7)], 36) for name in names]
+        shell = html().partition(MARK)[0]
+        sections = [
+            f'{MARK}<section id="s{n}" class="part"><h2 data-number="{n}. ">S{n}</h2>'
+            f'<figure role="img" aria-label="x"><img alt="{figure.alt}" src="{figure.uri}"></figure></section>'
+            for n, figure in enumerate([made[2], made[0], made[1]], 1)
+        ]
+        shell = shell.replace('<li><a href="#s4">4. Wide</a></li>', "") + "</body></html>"
+        content = print_written(shell, ["", *sections], lambda: shell, pictures.pdf, "x", press)
+    pdf = pikepdf.open(io.BytesIO(content))
+    drawn = [page.obj.Resources.XObject for page in pdf.pages if "/XObject" in page.obj.Resources]
+    assert {str(thing.Subtype) for things in drawn for thing in things.values()} == {"/Form"}
+    reader = Reader(pdf)
+    assert [problem for problem in reader.problems if "Heading" not in problem] == []
+    shown = subprocess.run(["pdftotext", "-layout", "-", "-"], input=content, capture_output=True, check=True).stdout.decode()
+    assert [name for name in re.findall(r"A term as number \d", shown)] == [names[2], names[0], names[1]]
+
+
+def test_what_the_press_remembers_changes_no_byte(frozen: Callable[[str], Snapshot]) -> None:
+    """Some parts of a report in Chinese, and a listing, as WeasyPrint prints them when nothing of it is replaced."""
+    with album():
+        document = cut(report_html("dsmb", frozen("hcc_synth_demo"), language="zh"))
+    texts = [html(), *(document.page(part) for part in document.parts[::5])]
+    plain = subprocess.run([sys.executable, "-c", PLAINLY], input="\0".join(texts), capture_output=True, check=True, text=True)
+    for text, same in zip(texts, plain.stdout.split(), strict=True):
+        assert sha256(printed_part(Job(text))).hexdigest() == same

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import polars as pl
 import pytest
+from figure_svg import svg_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,7 +210,7 @@ def test_swimmer_pages_are_as_equal_as_can_be(n: int, expected: list[int]) -> No
 
 
 def texts(figure: figures.Figure) -> set[str]:
-    found = ElementTree.fromstring(figure.svg).iter("{http://www.w3.org/2000/svg}text")
+    found = ElementTree.fromstring(svg_of(figure)).iter("{http://www.w3.org/2000/svg}text")
     return {"".join(text.itertext()).strip() for text in found}
 
 

@@ -43,8 +43,9 @@ class Album:
         pages: Any = PdfPages(file, metadata={"CreationDate": None, "Creator": None, "Producer": None})
         with plt.rc_context(THEME):
             for figure in self._figures:
-                boxes.append(_shaped_as(figure, arranged(figure)))
+                figure.dpi = _POINTS  # as it will be drawn: letters are measured the same
                 canvas: Any = FigureCanvasPdf(figure)
+                boxes.append(_shaped_as(figure, arranged(figure)))
                 canvas.print_pdf(pages)
             pages.close()
         if not boxes:

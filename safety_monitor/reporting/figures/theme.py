@@ -16,7 +16,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from safety_monitor.reporting.fonts import FACES, FOLDER
@@ -57,14 +56,11 @@ def render(figure: Any, alt: str) -> Figure:
 
 
 def arranged(figure: Any) -> Bbox:
-    """The box (inches) of all of *figure* and of what a long title or label beside the axes takes more, now laid out."""
+    """The box (inches) of all of *figure*, now laid out, and of what a long label or title takes more."""
     if engine := figure.get_layout_engine():  # once: saving would lay out again, and draw twice
         engine.execute(figure)
         figure.set_layout_engine("none")
-    texts = (text for axes in figure.axes for text in axes.get_children() if isinstance(text, Text) and text.get_text())
-    box = Bbox.union([figure.bbox, *(text.get_window_extent() for text in texts)])
-    inches: Bbox = figure.dpi_scale_trans.inverted().transform_bbox(box)
-    return inches
+    return Bbox.union([Bbox.from_bounds(0, 0, *figure.get_size_inches()), figure.get_tightbbox()])
 
 
 def _svg(figure: Any) -> str:
