@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta, chi2, norm, poisson
 
 DAYS_PER_YEAR = 365.25  # the Julian year, which person-years are reported in
@@ -82,13 +84,19 @@ def funnel_limits(rate: float, time: float, level: float = 0.95) -> Interval | N
     if rate <= 0 or time <= 0:
         return None
     tail = (1 - level) / 2
-    return Interval(_quantile(tail, rate * time) / time, _quantile(1 - tail, rate * time) / time)
+    return Interval(float(_quantile(tail, rate * time)) / time, float(_quantile(1 - tail, rate * time)) / time)
 
 
-def _quantile(p: float, expected: float) -> float:
-    count = int(poisson.ppf(p, expected))
-    reached, below = float(poisson.cdf(count, expected)), float(poisson.cdf(count - 1, expected))
-    return max(0.0, count - (reached - p) / (reached - below))
+def funnel_curves(rate: float, times: NDArray[np.float64], level: float = 0.95) -> tuple[NDArray[np.float64], ...]:
+    """The lower and upper :func:`funnel_limits` of a positive *rate* at each of *times* (positive)."""
+    tail = (1 - level) / 2
+    return _quantile(tail, rate * times) / times, _quantile(1 - tail, rate * times) / times
+
+
+def _quantile(p: float, expected: Any) -> Any:
+    count = poisson.ppf(p, expected)
+    reached, below = poisson.cdf(count, expected), poisson.cdf(count - 1, expected)
+    return np.maximum(0.0, count - (reached - p) / (reached - below))
 
 
 def person_years(days: Iterable[int]) -> float:

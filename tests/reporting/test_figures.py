@@ -9,9 +9,14 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 from figure_svg import svg_of
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
+from safety_monitor.records import Snapshot
 from safety_monitor.reporting import figures
 from safety_monitor.reporting.figures import Figure
+from safety_monitor.reporting.figures.album import album
+from safety_monitor.reporting.figures.theme import arranged
+from safety_monitor.reporting.render import report_html
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -132,11 +137,15 @@ def test_terms_are_labelled_with_their_share() -> None:
     assert "Pneumothorax 25 %, grade 3 or worse 6 %" in figure.alt
 
 
-def test_what_moved_a_share_is_drawn_and_said() -> None:
-    pieces = [("pd1", "steroid response yes", 0.314), ("lenvatinib", "a very long piece of evidence " * 4, -0.2)]
-    picture = figures.moved_by(pieces, "pd1", 0.87)
-    assert picture.alt.startswith("pd1 leads with 87 %. Moved by: pd1, steroid response yes: +31 points; lenvatinib, a very long")
-    assert "+31" in svg_of(picture)
-    assert "−20" in svg_of(picture) or "-20" in svg_of(picture)
-    assert "…" in svg_of(picture)  # cut in the picture, whole in its description
-    assert svg_of(picture) == svg_of(figures.moved_by(pieces, "pd1", 0.87))
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nothing_that_is_drawn_is_cut_off(frozen: Callable[[str], Snapshot], language: str) -> None:
+    """The box that a page shows of a figure holds all that matplotlib would draw."""
+    with album() as pictures:
+        report_html("dsmb", frozen("hcc_synth_demo"), language=language)
+    assert len(pictures.figures) > 10
+    for figure in pictures.figures:
+        figure.dpi = 72
+        FigureCanvasPdf(figure)
+        shown, drawn = arranged(figure), figure.get_tightbbox()
+        over = (shown.x0 - drawn.x0, shown.y0 - drawn.y0, drawn.x1 - shown.x1, drawn.y1 - shown.y1)
+        assert max(over) < 0.01, (figure.axes[0].get_xlabel(), over)

@@ -6,7 +6,6 @@ One module a subject; ``theme`` holds what all share.
 from safety_monitor.reporting.figures.accrual import accrual_steps
 from safety_monitor.reporting.figures.boundaries import operating_characteristics, stopping_boundary
 from safety_monitor.reporting.figures.categories import category_bars
-from safety_monitor.reporting.figures.causes import moved_by
 from safety_monitor.reporting.figures.courses import swimmer, toxicity_over_time
 from safety_monitor.reporting.figures.doses import dose_levels
 from safety_monitor.reporting.figures.flow import Box, flow
@@ -19,6 +18,6 @@ from safety_monitor.reporting.figures.trends import Panel, levels_over_time, sma
 
 __all__ = [
     "Box", "Figure", "Panel", "accrual_steps", "category_bars", "cumulative_incidence", "dose_levels", "edish", "flow",
-    "levels_over_time", "moved_by", "operating_characteristics", "site_funnel", "small_multiples", "stopping_boundary",
+    "levels_over_time", "operating_characteristics", "site_funnel", "small_multiples", "stopping_boundary",
     "swimmer", "term_dots", "toxicity_over_time",
 ]  # fmt: skip

@@ -29,20 +29,20 @@ class Album:
     """Figures that hold their place, and are then drawn in that order."""
 
     def __init__(self) -> None:
-        self._figures: list[Any] = []
+        self.figures: list[Any] = []
 
     def add(self, figure: Any) -> str:
         """The address of an image that holds the place of *figure*."""
-        self._figures.append(figure)
+        self.figures.append(figure)
         width, height = figure.get_size_inches()
-        return holder(len(self._figures) - 1, _POINTS * width, _POINTS * height)
+        return holder(len(self.figures) - 1, _POINTS * width, _POINTS * height)
 
     def pdf(self) -> pikepdf.Pdf:
         """All figures, one a page."""
         file, boxes = io.BytesIO(), []
         pages: Any = PdfPages(file, metadata={"CreationDate": None, "Creator": None, "Producer": None})
         with plt.rc_context(THEME):
-            for figure in self._figures:
+            for figure in self.figures:
                 figure.dpi = _POINTS  # as it will be drawn: letters are measured the same
                 canvas: Any = FigureCanvasPdf(figure)
                 boxes.append(_shaped_as(figure, arranged(figure)))

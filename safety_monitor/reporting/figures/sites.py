@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, VERMILION, Figure, render
 from safety_monitor.reporting.wording import t
-from safety_monitor.stats.incidence import funnel_limits
+from safety_monitor.stats.incidence import funnel_curves
 
 #: One panel: its title, the pooled rate, and of each site name, person-years, rate, and whether it is outside of a limit.
 Panel = tuple[str, float | None, Sequence[tuple[str, float, float, bool]]]
@@ -45,8 +45,7 @@ def _panel(axes: Axes, pooled: float | None, sites: Sequence[tuple[str, float, f
     if pooled:
         times = np.linspace(start, longest, 160)
         for level, dash, name in _LEVELS:
-            limits = [funnel_limits(pooled, float(time), level) for time in times]
-            low, high = ([limit[side] if limit else 0.0 for limit in limits] for side in (0, 1))
+            low, high = funnel_curves(pooled, times, level)
             for side in (low, high):
                 axes.plot(times, side, color=GREY, linestyle=dash, linewidth=0.9)
             axes.annotate(name, (times[-1], high[-1]), xytext=(0, 2), textcoords="offset points", ha="right", va="bottom",

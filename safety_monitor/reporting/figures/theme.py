@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from safety_monitor.reporting.fonts import FACES, FOLDER
@@ -33,6 +34,7 @@ THEME: Any = {
     "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.6,
 }  # fmt: skip
 DASHED = (0, (4, 2))
+_MARGIN = 0.03  # inches; what hangs over the edge of a mark
 
 #: Takes a figure that is to be drawn later and gives the address of what holds its place; without one, figures become SVG.
 collector: ContextVar[Callable[[Any], str] | None] = ContextVar("collector", default=None)
@@ -60,7 +62,11 @@ def arranged(figure: Any) -> Bbox:
     if engine := figure.get_layout_engine():  # once: saving would lay out again, and draw twice
         engine.execute(figure)
         figure.set_layout_engine("none")
-    return Bbox.union([Bbox.from_bounds(0, 0, *figure.get_size_inches()), figure.get_tightbbox()])
+    beside = [text for axes in figure.axes for text in (*axes.get_children(), axes.xaxis.label, axes.yaxis.label)]
+    texts = (text for text in beside if isinstance(text, Text) and text.get_text())
+    box = Bbox.union([figure.bbox, *(text.get_window_extent() for text in texts)])
+    inches: Bbox = figure.dpi_scale_trans.inverted().transform_bbox(box)
+    return inches.padded(_MARGIN)
 
 
 def _svg(figure: Any) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from safety_monitor.reporting import figures
 from safety_monitor.reporting.sections import Material, Section
 from safety_monitor.reporting.tables.base import HIGH_GRADE
 
@@ -39,8 +38,7 @@ def _weighed(material: Material, apart: pl.DataFrame) -> list[dict[str, Any]]:
     found = []
     for event in events[:_DRAWN]:
         own = frames["weighing"].filter(pl.col("usubjid") == event["usubjid"], pl.col("aeseq") == event["aeseq"])
-        pieces = own.select("cause", "evidence", "effect").head(_PIECES).rows()
-        share = event[f"share_{event['leading']}"]
-        picture = figures.moved_by(pieces, event["leading"], share) if pieces else None
-        found.append(event | {"picture": picture, "share": share, "level": event[f"level_{event['leading']}"]})
+        pieces = own.select("cause", "evidence", "effect").head(_PIECES).to_dicts()
+        leading = event["leading"]
+        found.append(event | {"pieces": pieces, "share": event[f"share_{leading}"], "level": event[f"level_{leading}"]})
     return found
