@@ -24,7 +24,7 @@ def stopping_boundary(
     """
     n_treated, n_events = len(path), path[-1] if path else 0
     with plt.rc_context(THEME):
-        figure, axes = axes_of(6.3, 2.15)
+        figure, axes = axes_of(6.3, 2.05)
         ns, bounds = (np.array([pair[k] for pair in boundary]) for k in (0, 1))
         top = max(int(bounds.max(initial=1)), n_events, 2) * 1.16 + 1
         if len(ns) > 1 and (np.diff(ns) == 1).all():  # looked at after every subject: a line

@@ -25,7 +25,8 @@ def term_dots(rows: Sequence[tuple[str, float, float, float, float, float, float
         axes.set_xlim(-1, min(101, max(max(row[3], row[6]) for row in rows) * 1.05 + 1))
         axes.set_ylim(-0.7, len(rows) - 0.3)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(t("Subjects, % of N = {n} treated · ● any grade · ◆ grade ≥ 3 (dashed) · with 95 % intervals", n=n))
+        below = t("Subjects, % of N = {n} treated · ● any grade · ◆ grade ≥ 3 (dashed) · with 95 % intervals", n=n)
+        figure.supxlabel(below, fontsize=8.5)  # longer than the axes
         axes.grid(axis="x", color="#E3E6EA", linewidth=0.6)
         axes.set_axisbelow(True)
         said = "; ".join(

@@ -28,7 +28,8 @@ for face in FACES:
 BLUE, ORANGE, GREEN, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8F98", "#1F2933"
 SKY, YELLOW, PURPLE = "#56B4E9", "#F0E442", "#CC79A7"
 THEME: Any = {
-    "svg.fonttype": "none", "pdf.fonttype": 3, "svg.hashsalt": "safety-monitor", "font.family": ["DejaVu Sans", "Safety Han"],
+    "svg.fonttype": "none", "svg.hashsalt": "safety-monitor", "pdf.fonttype": 3, "pdf.compression": 0,
+    "font.family": ["DejaVu Sans", "Safety Han"],
     "font.size": 8.5, "axes.titlesize": 9, "axes.labelsize": 8.5, "axes.edgecolor": GREY, "axes.labelcolor": INK,
     "text.color": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.6,
