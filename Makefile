@@ -1,5 +1,5 @@
 # On a fresh machine: `make demo` or `make test`. Each sets up what it needs; `make help` lists the rest.
-# `make setup PYTHON=python3.12` takes another interpreter than python3.
+# `make setup PYTHON=python3.12` takes that interpreter; otherwise the first that was compiled with optimization.
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench bench-grading bench-episodes bench-attribution bench-alerts bench-report torture validate-attribution lock clean

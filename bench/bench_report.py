@@ -15,6 +15,7 @@ those of adverse events once more over a million events.
 from __future__ import annotations
 
 import argparse
+import io
 import multiprocessing
 import resource
 import sys
@@ -35,7 +36,7 @@ from safety_monitor.records import Snapshot
 from safety_monitor.reporting.printing.cutting import MARK
 from safety_monitor.reporting.printing.document import print_document
 from safety_monitor.reporting.printing.press import Press
-from safety_monitor.reporting.render import _printable, report_html
+from safety_monitor.reporting.render import _printable, report_html, report_pdf
 from safety_monitor.reporting.tables import Study, adverse_events, all_tables, drilldown
 from safety_monitor.resources import resource_dir
 from safety_monitor.simulate import simulate
@@ -84,7 +85,12 @@ def report(snapshot: Snapshot) -> str:
     _, tabulating = timed(lambda: all_tables(snapshot))
     html, writing = timed(lambda: report_html("dsmb", snapshot))
     print(f"report of {snapshot.frames['events'].height} events: tables {tabulating:.2f} s, "
-          f"figures and HTML {writing - tabulating:.2f} s\n", flush=True)  # fmt: skip
+          f"figures and HTML {writing - tabulating:.2f} s")  # fmt: skip
+    for time_of in ("first", "second"):
+        content, whole = timed(lambda: report_pdf("dsmb", snapshot))
+        with pikepdf.open(io.BytesIO(content)) as document:
+            print(f"from the snapshot to the file, {time_of} time: {whole:.1f} s, {len(document.pages)} pages", flush=True)
+    print()
     return _printable(html)
 
 

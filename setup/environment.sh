@@ -1,6 +1,6 @@
 #!/bin/sh
 # The Python environment: .venv with exactly what requirements.lock names, and this project in editable form.
-# Needs Python 3.11 to 3.13 and the network once; quick when nothing changed. PYTHON names another interpreter.
+# Needs Python 3.11 to 3.13 and the network once; quick when nothing changed. PYTHON names the interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 . setup/machine.sh

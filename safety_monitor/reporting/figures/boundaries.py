@@ -75,7 +75,7 @@ def operating_characteristics(
     ``curve``: (rate, chance of stopping, expected number treated); ``shown``: rates that are marked and labelled.
     """
     with plt.rc_context(THEME):
-        figure, panels = plt.subplots(1, 2, figsize=(4.6, 1.75), layout="constrained")
+        figure, panels = plt.subplots(1, 2, figsize=(4.6, 1.6), layout="constrained")
         rates = np.array([point[0] for point in curve])
         marked = [k for k, rate in enumerate(rates) if any(abs(rate - p) < 1e-9 for p in shown)]
         for axes, values, colour, marker, says in (
