@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from matplotlib.transforms import Bbox
 from safety_monitor.reporting.fonts import FACES, FOLDER
 
 plt.switch_backend("svg")  # no window, no display
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the Chinese face has one weight; nothing to say
 for face in FACES:
     font_manager.fontManager.addfont(FOLDER / face.file)
 
