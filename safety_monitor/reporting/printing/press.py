@@ -47,8 +47,6 @@ _TEMPLATES = resource_dir("templates") / "reports"
 _CHUNK = 65_536
 #: A process that has printed more cells than this gives way to a fresh one: what it took of memory it keeps.
 _TIRED = 3000
-#: The caller goes first: it draws the figures meanwhile, which nothing but it can do.
-_POLITE = 10
 
 
 class Job(NamedTuple):
@@ -216,7 +214,6 @@ def serve(workers: int) -> None:
     gc.disable()
     printed(Job(_SAMPLE))
     gc.freeze()
-    os.nice(_POLITE)
     ended, end = os.pipe()
     answers, answer = os.pipe()
     os.set_blocking(end, False)

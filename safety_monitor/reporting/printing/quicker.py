@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from functools import partialmethod
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,6 +21,7 @@ from weasyprint import HTML, URLFetcher
 from weasyprint.formatting_structure import boxes
 from weasyprint.layout import percent
 from weasyprint.text import line_break
+from weasyprint.text.ffi import pango
 
 _KNOWN = "70.0"
 _BORDERS = tuple(f"border_{side}_width" for side in ("top", "right", "bottom", "left"))
@@ -38,6 +40,8 @@ def quicken() -> None:
             (line_break, "split_first_line", _first_line),
         ):
             _replace(getattr(module, name), name, remembering)
+        line_break.Layout.deactivate = lambda layout: None
+        line_break.Layout.reactivate = partialmethod(_as_measured, line_break.Layout.reactivate)
 
 
 class Parsed(HTML):  # type: ignore[misc]
@@ -49,6 +53,14 @@ class Parsed(HTML):  # type: ignore[misc]
         self.base_url, self.url_fetcher, self.media_type = base_url, URLFetcher(), "print"
         self.wrapper_element = cssselect2.ElementWrapper.from_html_root(root, content_language=None)
         self.etree_element = self.wrapper_element.etree_element
+
+
+def _as_measured(layout: Any, set_up: Any, style: Any) -> None:
+    """Draw from the layout that was measured, which is kept; it is set up anew only where words are spread over the line."""
+    if layout.justification_spacing or getattr(layout, "style", None) is not style:
+        set_up(layout, style)
+    else:
+        pango.pango_layout_set_width(layout.layout, -1)
 
 
 def _replace(known: Any, name: str, remembering: Any) -> None:
