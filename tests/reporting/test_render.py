@@ -107,8 +107,12 @@ def test_document_facts(hcc: Snapshot, printed: tuple[Path, Path]) -> None:
         assert "20260630" in str(report.docinfo.get("/CreationDate", "20260630"))
         fonts = [thing for thing in report.objects if isinstance(thing, pikepdf.Dictionary)
                  and thing.get("/Type") == "/FontDescriptor"]  # fmt: skip
-        assert fonts
-        assert all({"/FontFile", "/FontFile2", "/FontFile3"} & set(font.keys()) for font in fonts)
+        drawn = {thing.FontDescriptor.objgen for thing in report.objects if isinstance(thing, pikepdf.Dictionary)
+                 and thing.get("/Subtype") == "/Type3" and len(thing.CharProcs)}  # fmt: skip
+        assert drawn, "the letters of figures are drawings"
+        assert len(fonts) > len(drawn)
+        files = {"/FontFile", "/FontFile2", "/FontFile3"}
+        assert all(files & set(font.keys()) or font.objgen in drawn for font in fonts)
         sizes = {tuple(round(float(side)) for side in page.mediabox) for page in report.pages}
     assert sizes == {(0, 0, 595, 842), (0, 0, 842, 595)}
 

@@ -12,6 +12,7 @@ it loads while the caller still counts. A fork costs as much as half a page: eac
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import logging
@@ -86,6 +87,7 @@ def _shared() -> tuple[Any, list[Any]]:
     with tempfile.TemporaryDirectory() as folder:
         none = Path(folder) / "fonts.conf"
         none.write_text(f"<fontconfig><cachedir>{folder}</cachedir></fontconfig>", "utf-8")
+        atexit.register(_shared.cache_clear)  # WeasyPrint lets go of fonts with what is gone when the interpreter ends
         before = os.environ.get("FONTCONFIG_FILE")
         os.environ["FONTCONFIG_FILE"] = str(none)
         try:
