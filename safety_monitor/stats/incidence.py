@@ -83,8 +83,7 @@ def funnel_limits(rate: float, time: float, level: float = 0.95) -> Interval | N
     """
     if rate <= 0 or time <= 0:
         return None
-    tail = (1 - level) / 2
-    return Interval(float(_quantile(tail, rate * time)) / time, float(_quantile(1 - tail, rate * time)) / time)
+    return Interval(*(float(limit) for limit in funnel_curves(rate, np.asarray(time), level)))
 
 
 def funnel_curves(rate: float, times: NDArray[np.float64], level: float = 0.95) -> tuple[NDArray[np.float64], ...]:

@@ -16,7 +16,10 @@ from safety_monitor.reporting import figures
 from safety_monitor.reporting.figures import Figure
 from safety_monitor.reporting.figures.album import album
 from safety_monitor.reporting.figures.theme import arranged
-from safety_monitor.reporting.render import report_html
+from safety_monitor.reporting.render import environment, report_html
+from safety_monitor.reporting.sections import Material, attribution
+from safety_monitor.reporting.tables import all_tables
+from safety_monitor.study import StudySettings
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -149,3 +152,24 @@ def test_nothing_that_is_drawn_is_cut_off(frozen: Callable[[str], Snapshot], lan
         shown, drawn = arranged(figure), figure.get_tightbbox()
         over = (shown.x0 - drawn.x0, shown.y0 - drawn.y0, drawn.x1 - shown.x1, drawn.y1 - shown.y1)
         assert max(over) < 0.01, (figure.axes[0].get_xlabel(), over)
+
+
+def test_what_moved_a_share_is_drawn_and_said(frozen: Callable[[str], Snapshot]) -> None:
+    """A bar for each piece of evidence: filled to the right of the middle, open to the left, with all of its words."""
+    snapshot = frozen("hcc_synth_demo")
+    events = snapshot.frames["events"].filter(pl.col("serious"), pl.col("leading").is_not_null())
+    key = {name: events[name][0] for name in ("usubjid", "aeseq")}
+    long = "a very long piece of evidence " * 4
+    weighing = pl.DataFrame(
+        [{**key, "cause": "pd1", "evidence": "steroid response yes", "effect": 0.314},
+         {**key, "cause": "lenvatinib", "evidence": long.strip(), "effect": -0.2}],
+    ).cast({"aeseq": snapshot.frames["weighing"].schema["aeseq"]})  # fmt: skip
+    frames = {**snapshot.frames, "events": snapshot.frames["events"].filter(**key), "weighing": weighing}
+    small = replace(snapshot, frames=frames)
+    material = Material(small, StudySettings.model_validate(small.study), all_tables(snapshot, drilled=False))
+    page = "{% with values = section.values %}{% include 'attribution.html' %}{% endwith %}"
+    made = environment().from_string(page).render(section=attribution.section(material))
+    assert "<b>+31</b> pd1: steroid response yes</p>" in made
+    assert f"<b>-20</b> lenvatinib: {long.strip()}</p>" in made
+    assert '<span class="against"></span><span class="for"><span class="bar" style="width:31.4%"></span></span>' in made
+    assert '<span class="against"><span class="bar open" style="width:20.0%"></span></span><span class="for"></span>' in made

@@ -1,4 +1,4 @@
-"""Figures as SVG: numbers with units and n, direct labels, safe for greyscale and colour-blind readers.
+"""Figures: numbers with units and n, direct labels, safe for greyscale and colour-blind readers.
 
 One module a subject; ``theme`` holds what all share.
 """

@@ -121,19 +121,23 @@ def _open(content: str, pages: Mapping[str, int]) -> str:
 
 def _frames(document: Document, types: Sequence[str]) -> Iterator[Job]:
     """Documents of empty pages of these *types*, with header, footer and "Page x of y"."""
+    label = _label(document)
     for start in range(0, len(types), SHEETS):
         pages = enumerate(types[start : start + SHEETS], start + 1)
-        sheets = "".join(_sheet(document, kind, page=number, pages=len(types)) for number, kind in pages)
+        sheets = "".join(_sheet(kind, label.format(page=number, pages=len(types))) for number, kind in pages)
         yield Job(document.page(f"{document.running}{sheets}", _FRAMED), tagged=False)
 
 
 def _all_digits(document: Document) -> Job:
     """A page with all glyphs that any frame has, and all that page numbers in the contents have."""
-    every = f"{document.running}{_sheet(document, 'auto', page=string.digits, pages=string.digits)}"
+    every = f"{document.running}{_sheet('auto', _label(document).format(page=string.digits, pages=string.digits))}"
     return Job(document.page(f"{every}<p>{string.digits}</p>", _FRAMED), tagged=False)
 
 
-def _sheet(document: Document, kind: str, **numbers: object) -> str:
-    label = _LABEL.search(document.head)
-    said = (label[1] if label else "Page {page} of {pages}").format(**numbers)
+def _label(document: Document) -> str:
+    found = _LABEL.search(document.head)
+    return found[1] if found else "Page {page} of {pages}"
+
+
+def _sheet(kind: str, said: str) -> str:
     return f'<div class="sheet" data-sheet="{said}" style="page: {kind}"></div>'
