@@ -19,7 +19,7 @@ from safety_monitor.reporting.fonts import font_face_css, missing_glyphs
 from safety_monitor.reporting.printing.document import print_document, print_written
 from safety_monitor.reporting.printing.press import Press, collector_off
 from safety_monitor.reporting.sections import REPORTS, Material, Section
-from safety_monitor.reporting.tables import Table, all_tables
+from safety_monitor.reporting.tables import Table, Tables
 from safety_monitor.reporting.wording import language, speaking, t
 from safety_monitor.resources import resource_dir
 from safety_monitor.study import StudySettings
@@ -56,7 +56,7 @@ class _Writing:
     def __init__(self, kind: str, snapshot: Snapshot, page_size: str, organisation: str, mark: str) -> None:
         report = REPORTS[kind]
         settings = StudySettings.model_validate(snapshot.study)
-        self._material = Material(snapshot, settings, all_tables(snapshot, drilled=False))
+        self._material = Material(snapshot, settings, Tables(snapshot))
         self._sections: list[Section] = []
         self._templates = environment()
         self._known: dict[str, Any] = {

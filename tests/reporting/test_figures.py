@@ -166,7 +166,7 @@ def test_what_moved_a_share_is_drawn_and_said(frozen: Callable[[str], Snapshot])
     ).cast({"aeseq": snapshot.frames["weighing"].schema["aeseq"]})  # fmt: skip
     frames = {**snapshot.frames, "events": snapshot.frames["events"].filter(**key), "weighing": weighing}
     small = replace(snapshot, frames=frames)
-    material = Material(small, StudySettings.model_validate(small.study), all_tables(snapshot, drilled=False))
+    material = Material(small, StudySettings.model_validate(small.study), all_tables(snapshot))
     page = "{% with values = section.values %}{% include 'attribution.html' %}{% endwith %}"
     made = environment().from_string(page).render(section=attribution.section(material))
     assert "<b>+31</b> pd1: steroid response yes</p>" in made

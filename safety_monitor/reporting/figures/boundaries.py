@@ -34,9 +34,8 @@ def stopping_boundary(
             axes.fill_between(edges, heights, top, step="post", **shade)
             axes.step(edges, heights, where="post", color=VERMILION)
         else:
-            for n, at in boundary:
-                axes.plot([n, n], [at, top], color=VERMILION, linewidth=0.9, linestyle=DOTTED)
-                axes.plot([n], [at], marker="v", color=VERMILION, markersize=6)
+            axes.vlines(ns, bounds, top, color=VERMILION, linewidth=0.9, linestyle=DOTTED)
+            axes.plot(ns, bounds, linestyle="none", marker="v", color=VERMILION, markersize=6)
         axes.annotate(
             t("stop"), (ns[len(ns) // 3], (bounds[len(ns) // 3] + top) / 2), ha="center", va="center", color=VERMILION,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},

@@ -89,17 +89,17 @@ def swimmer(courses: pl.DataFrame, drugs: Sequence[str], last_day: int) -> Figur
     offsets = {drug: 0.24 - number * 0.42 / max(len(drugs) - 1, 1) for number, drug in enumerate(drugs)}
     with plt.rc_context(THEME):
         figure, axes = axes_of(6.6, 0.9 + 0.165 * len(names))
-        for row in courses.iter_rows(named=True):
-            y, first, last = place[row["USUBJID"]], (row["from_day"] - 1) / MONTH, row["to_day"] / MONTH
-            if row["kind"] == "observed":
-                axes.barh([y], [last - first], left=[first], height=0.72, color="#E9EDF1", edgecolor="#B8C0C9", linewidth=0.4)
-            elif row["kind"] == "dose" and row["component"] in lanes:
-                colour, dash = lanes[row["component"]]
-                height = y + offsets[row["component"]]
-                if row["to_day"] - row["from_day"] <= SINGLE_DAYS:
-                    axes.plot([first], [height], marker="|", color=colour, markersize=3.6, markeredgewidth=1.1)
-                else:
-                    axes.plot([first, last], [height, height], color=colour, linestyle=dash, linewidth=1.5, solid_capstyle="butt")
+        first, last = (courses["from_day"] - 1) / MONTH, courses["to_day"] / MONTH
+        drawn = courses.with_columns(first=first, last=last, y=courses["USUBJID"].replace_strict(place, return_dtype=pl.Float64))
+        seen = drawn.filter(kind="observed")
+        axes.barh(seen["y"], seen["last"] - seen["first"], left=seen["first"], height=0.72, color="#E9EDF1", edgecolor="#B8C0C9",
+                  linewidth=0.4)  # fmt: skip
+        single = pl.col("to_day") - pl.col("from_day") <= SINGLE_DAYS
+        for drug, (colour, dash) in lanes.items():
+            doses = drawn.filter(kind="dose", component=drug).with_columns(pl.col("y") + offsets[drug])
+            days, stretches = doses.filter(single), doses.filter(~single)
+            axes.plot(days["first"], days["y"], linestyle="none", marker="|", color=colour, markersize=3.6, markeredgewidth=1.1)
+            axes.hlines(stretches["y"], stretches["first"], stretches["last"], color=colour, linestyle=dash, linewidth=1.5)
         for kind, look in _marks().items():
             rows = courses.filter(kind=kind)
             x = rows["to_day"].to_numpy() / MONTH + (0.012 * last_day / MONTH if kind == "ongoing" else 0)

@@ -16,11 +16,11 @@ def term_dots(rows: Sequence[tuple[str, float, float, float, float, float, float
     with plt.rc_context(THEME):
         figure, axes = axes_of(6.3, 0.7 + 0.27 * len(rows))
         places = np.arange(len(rows))[::-1]
-        for place, (_, any_grade, low, high, severe, severe_low, severe_high) in zip(places, rows, strict=True):
-            axes.plot([low, high], [place + 0.13] * 2, color=BLUE, linewidth=1.0)
-            axes.plot([any_grade], [place + 0.13], marker="o", color=BLUE, markersize=4.5)
-            axes.plot([severe_low, severe_high], [place - 0.18] * 2, color=VERMILION, linewidth=1.0, linestyle=(0, (2, 1)))
-            axes.plot([severe], [place - 0.18], marker="D", color=VERMILION, markersize=3.5, clip_on=False)
+        any_grade, low, high, severe, severe_low, severe_high = (np.array([row[k] for row in rows]) for k in range(1, 7))
+        axes.hlines(places + 0.13, low, high, color=BLUE, linewidth=1.0)
+        axes.plot(any_grade, places + 0.13, linestyle="none", marker="o", color=BLUE, markersize=4.5)
+        axes.hlines(places - 0.18, severe_low, severe_high, color=VERMILION, linewidth=1.0, linestyle=(0, (2, 1)))
+        axes.plot(severe, places - 0.18, linestyle="none", marker="D", color=VERMILION, markersize=3.5, clip_on=False)
         axes.set_yticks(places, [row[0] for row in rows])
         axes.set_xlim(-1, min(101, max(max(row[3], row[6]) for row in rows) * 1.05 + 1))
         axes.set_ylim(-0.7, len(rows) - 0.3)

@@ -24,7 +24,7 @@ from safety_monitor.reporting.printing.typefaces import Cut
 from safety_monitor.reporting.printing.typefaces import cut as cut_faces
 
 #: Pages whose header and footer are printed by one process.
-SHEETS = 40
+SHEETS = 20
 _LINK = re.compile(r'<a href="#([^"]+)"([^>]*)>(.*?)</a>', re.S)
 _LABEL = re.compile(r'<body[^>]* data-pages="([^"]*)"')
 _TAGS = re.compile(r"<[^>]+>")
@@ -67,7 +67,7 @@ def print_written(
     document = cut(shell)
     jobs = [_begun(document, part, press) for part in parts_of(written, heavy)]
     document = replace(document, front=cut(shell_at_last()).front + more_of_front)
-    return _printed(document, jobs, identifier, press, pictures())
+    return _printed(document, jobs, identifier, press, pictures)
 
 
 def _between_marks(pieces: Iterable[str]) -> Iterator[str]:
@@ -86,9 +86,10 @@ def _begun(document: Document, part: str, press: Press) -> int:
 
 
 def _printed(
-    document: Document, jobs: Sequence[int], identifier: str, press: Press, pictures: pikepdf.Pdf | None = None
+    document: Document, jobs: Sequence[int], identifier: str, press: Press, pictures: Callable[[], pikepdf.Pdf] | None = None
 ) -> bytes:
     begun = [press.start(job) for job in (_all_digits(document), _front(document, {}))]
+    drawn = pictures() if pictures else None
     digits, *contents = (pikepdf.open(io.BytesIO(content)) for content in press.collect([*begun, *jobs]))
     front, *others = (Part(content) for content in contents)
     faces: dict[str, Cut] = {}
@@ -101,8 +102,9 @@ def _printed(
         as_printed, front = front, Part.of(last)
         if len(front.types) == len(as_printed.types):  # else the numbers made the contents a page longer: once more
             break
+    press.end()
     labels = {name: markup.unescape(_TAGS.sub("", text)).strip() for name, _, text in _LINK.findall(document.front)}
-    return join([front, *others], frames, identifier, labels, pictures, faces)
+    return join([front, *others], frames, identifier, labels, drawn, faces)
 
 
 def _front(document: Document, pages: Mapping[str, int]) -> Job:

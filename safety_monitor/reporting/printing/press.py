@@ -113,8 +113,11 @@ class Press:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
         if self._process is not None:
-            self._process.communicate()  # nothing more to print: it ends
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def warm(self) -> Press:
@@ -127,6 +130,12 @@ class Press:
                 env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(self._folder)},
             )  # fmt: skip
         return self
+
+    def end(self) -> None:
+        """Nothing more will be printed: the processes end, while what they printed is joined."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
     def start(self, job: Job) -> int:
         """Begin to print *job*; the number by which it is collected."""
@@ -301,3 +310,4 @@ def _reason(path: str, status: int) -> str:
 
 if __name__ == "__main__":
     serve(int(sys.argv[1]))
+    os._exit(0)  # as below

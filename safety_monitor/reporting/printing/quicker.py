@@ -1,15 +1,18 @@
 """WeasyPrint with a fifth less work for the same pages: the same bytes, which a test compares.
 
-What it does over and over with the same outcome is done once for each style: the used values of margins, paddings and sizes in
-a container of one size, and the first line of the same words in the same width ("0 (0.0 %)" stands in a thousand cells). HTML
-is parsed by libxml2. The version is named because this knows its inside: another one prints as it is, and slower.
+What it does over and over with the same outcome is done once: the styles of elements that the same rules match in the same
+parent, and for each style the used values of margins, paddings and sizes in a container of one size, and the first line of the
+same words in the same width ("0 (0.0 %)" stands in a thousand cells), measured and drawn. HTML is parsed by libxml2. The version
+is named because this knows its inside: another one prints as it is, and slower.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from functools import partialmethod
+from collections.abc import Iterator
+from functools import partial, partialmethod
+from math import inf
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,10 +20,11 @@ import cssselect2
 import lxml.etree
 import lxml.html
 import weasyprint
-from weasyprint import HTML, URLFetcher
+from weasyprint import HTML, URLFetcher, css
+from weasyprint.draw import text as drawing
 from weasyprint.formatting_structure import boxes
 from weasyprint.layout import percent
-from weasyprint.text import line_break
+from weasyprint.text import fonts, line_break
 from weasyprint.text.ffi import pango
 
 _KNOWN = "70.0"
@@ -38,8 +42,12 @@ def quicken() -> None:
         for module, name, remembering in (
             (percent, "resolve_percentages", _used_values),
             (line_break, "split_first_line", _first_line),
+            (line_break, "strut", partial(_of_style, "_strut")),
+            (fonts, "get_font_description", partial(_of_style, "_font_description")),
+            (drawing, "draw_first_line", _drawn),
         ):
             _replace(getattr(module, name), name, remembering)
+        css.StyleFor.__init__ = _styles
         line_break.Layout.deactivate = lambda layout: None
         line_break.Layout.reactivate = partialmethod(_as_measured, line_break.Layout.reactivate)
 
@@ -63,6 +71,59 @@ def _as_measured(layout: Any, set_up: Any, style: Any) -> None:
         pango.pango_layout_set_width(layout.layout, -1)
 
 
+def _styles(
+    self: Any, html: Any, sheets: Any, presentational_hints: Any, font_config: Any, target_collector: Any
+) -> None:  # fmt: skip
+    """The styles of each element and of what stands before, after and beside it; those with the same rules share them."""
+    self._cascaded_styles, self._computed_styles, self._sheets, self.font_config = {}, {}, sheets, font_config
+    self.initial_page_sizes = {"box": None, "area": None}
+    root = html.etree_element
+    own: dict[Any, list[tuple[Any, ...]]] = {}
+    for specificity, element, declarations, base_url in css.find_style_attributes(root, presentational_hints, html.base_url):
+        for declared in css.preprocess_declarations(base_url, declarations):
+            own.setdefault(element, []).append((None, *declared, "author", inf, specificity))
+    matching = [sheet for sheet in enumerate(sheets) if sheet[1][0].matcher.order]  # others have no rules of elements
+    known: dict[tuple[Any, ...], dict[Any, Any]] = {}
+    for wrapper in html.wrapper_element.iter_subtree():
+        element, parent = wrapper.etree_element, wrapper.parent.etree_element if wrapper.parent else None
+        rules = [(number, sheet, rule) for number, sheet in matching for rule in sheet[0].matcher.match(wrapper)]
+        key = (
+            id(self._computed_styles[parent, None]) if wrapper.parent else None, element if element in own else None,
+            tuple((number, rule[1]) for number, _, rule in rules),
+        )  # fmt: skip
+        if key not in known:
+            known[key] = _computed(self, element, parent, root, [*own.get(element, ()), *_declared(rules)], html, target_collector)
+        for kind, style in known[key].items():
+            self._computed_styles[element, kind] = style
+    self._cascaded_styles.clear()
+
+
+def _declared(rules: Any) -> Iterator[tuple[Any, ...]]:
+    """Each declaration of *rules*: what it is of, name, value, whether it is important, origin, layer and specificity."""
+    for _, (sheet, origin, stronger), (specificity, _, kind, (declarations, layer)) in rules:
+        order = inf if layer is None else sheet.layers.index(layer)
+        for declared in declarations:
+            yield kind, *declared, origin, order, stronger or specificity
+
+
+def _computed(
+    self: Any, element: Any, parent: Any, root: Any, declared: Any, html: Any, target_collector: Any
+) -> dict[Any, Any]:  # fmt: skip
+    """The styles of *element* itself (None) and of its pseudo-elements, by the cascade over what is *declared*."""
+    cascaded: dict[Any, dict[str, Any]] = {None: {}}
+    for kind, name, value, important, origin, order, specificity in declared:
+        style = cascaded.setdefault(kind, {})
+        weight = (css.declaration_precedence(origin, important), order, specificity)
+        if name not in style or style[name][1] <= weight:
+            style[name] = value, weight
+    for kind, style in cascaded.items():
+        self._cascaded_styles[element, kind] = style
+        self.set_computed_styles(
+            element, parent if kind is None else element, root, kind, html.base_url, target_collector
+        )
+    return {kind: self._computed_styles[element, kind] for kind in cascaded}
+
+
 def _replace(known: Any, name: str, remembering: Any) -> None:
     """*remembering* takes the place of *known* wherever a module of WeasyPrint has it."""
 
@@ -72,6 +133,14 @@ def _replace(known: Any, name: str, remembering: Any) -> None:
     for module in [module for path, module in sys.modules.items() if path.startswith("weasyprint")]:
         if getattr(module, name, None) is known:
             setattr(module, name, called)
+
+
+def _of_style(name: str, work_out: Any, style: Any) -> Any:
+    """What follows from *style* alone, by *name*."""
+    remembered = style.__dict__
+    if name not in remembered:
+        remembered[name] = work_out(style)
+    return remembered[name]
 
 
 def _used_values(work_out: Any, box: Any, containing_block: Any) -> None:
@@ -97,5 +166,25 @@ def _first_line(
     key = (text, max_width, justification_spacing, is_line_start, minimum)
     if key not in remembered:
         remembered[key] = split(text, style, context, max_width, justification_spacing, is_line_start, minimum)
+        remembered[key][0].drawn = []
     layout, *measured = remembered[key]
     return copy.copy(layout), *measured
+
+
+def _drawn(draw: Any, stream: Any, textbox: Any, text_overflow: str, block_ellipsis: str, matrix: Any) -> Any:
+    """A line that is whole and in one font is drawn by the same operator wherever it stands."""
+    layout = textbox.pango_layout
+    if layout.justification_spacing or text_overflow == "ellipsis" or block_ellipsis != "none" or not hasattr(layout, "drawn"):
+        return draw(stream, textbox, text_overflow, block_ellipsis, matrix)
+    if layout.drawn:
+        font, operator = layout.drawn
+        stream.set_text_matrix(*matrix.values)
+        stream.set_font_size(*font)
+        stream.stream.append(operator)
+        return []
+    before = len(stream.stream)
+    emojis = draw(stream, textbox, text_overflow, block_ellipsis, matrix)
+    fonts = sum(operator.endswith(b"Tf") for operator in stream.stream[before:])
+    if not emojis and 2 <= len(stream.stream) - before <= 2 + fonts:
+        layout.drawn[:] = stream._current_font, stream.stream[-1]
+    return emojis

@@ -6,6 +6,8 @@ population: subjects treated at least once, with or without events.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from safety_monitor.records import Snapshot
 from safety_monitor.reporting.tables import (
     accrual,
@@ -39,7 +41,7 @@ from safety_monitor.reporting.tables import (
 from safety_monitor.reporting.tables.base import COUNTING, Study, Table
 from safety_monitor.reporting.tables.drilldown import drilldown
 
-__all__ = ["COUNTING", "Study", "Table", "all_tables"]
+__all__ = ["COUNTING", "Study", "Table", "Tables", "all_tables"]
 
 #: Modules of tables, in the order of a report: each has ``tables(study)``, and ``cells_of(study)`` where it counts subjects.
 MAKERS = (
@@ -47,14 +49,39 @@ MAKERS = (
     incidence, toxicity, courses, labs, edish, overtime, worst, episodes, liver, sites, deviations, conduct, monitoring, advice,
     dsur, since_last,
 )  # fmt: skip
+#: What the first page of a report tells of.
+FIRST = (adverse_events, edish, monitoring, since_last)
 
 
-def all_tables(snapshot: Snapshot, *, drilled: bool = True) -> dict[str, Table]:
-    """Every table by name, in the order of a report. Tables that cannot be made say why in
-    ``not_collected``. The records behind each number (``drilldown``) are left out unless *drilled*.
+class Tables(Mapping[str, Table]):
+    """The tables of *snapshot* by name, made when they are asked for: a report is printed while its later tables are made."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._study = Study(snapshot)
+        self._made: dict[str, Table] = {}
+        self._makers = iter((*FIRST, *(maker for maker in MAKERS if maker not in FIRST)))
+
+    def __getitem__(self, name: str) -> Table:
+        while name not in self._made:
+            if (maker := next(self._makers, None)) is None:
+                raise KeyError(name)
+            self._made |= {table.name: table for table in maker.tables(self._study)}
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for maker in self._makers:
+            self._made |= {table.name: table for table in maker.tables(self._study)}
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def all_tables(snapshot: Snapshot) -> dict[str, Table]:
+    """Every table by name, in the order of a report, and last the records behind each number (``drilldown``). Tables that
+    cannot be made say why in ``not_collected``.
     """
     study = Study(snapshot)
     tables = [table for maker in MAKERS for table in maker.tables(study)]
-    if drilled:
-        tables.append(drilldown(study, [maker.cells_of for maker in MAKERS if hasattr(maker, "cells_of")]))
+    tables.append(drilldown(study, [maker.cells_of for maker in MAKERS if hasattr(maker, "cells_of")]))
     return {table.name: table for table in tables}
