@@ -11,20 +11,18 @@ from __future__ import annotations
 import html as markup
 import io
 import re
-import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pikepdf
 
 from safety_monitor.reporting.printing.cutting import HEAVY, MARK, Document, cut, parts_of, weight
-from safety_monitor.reporting.printing.joining import SCHEME, Part, faces_of, join, pages_of
+from safety_monitor.reporting.printing.framing import DIGITS, NONE, Frame, digits_of, filled
+from safety_monitor.reporting.printing.joining import SCHEME, Joiner, Part, faces_of, pages_of
 from safety_monitor.reporting.printing.press import SMALL, Job, Press
 from safety_monitor.reporting.printing.typefaces import Cut
 from safety_monitor.reporting.printing.typefaces import cut as cut_faces
 
-#: Pages whose header and footer are printed by one process.
-SHEETS = 20
 _LINK = re.compile(r'<a href="#([^"]+)"([^>]*)>(.*?)</a>', re.S)
 _LABEL = re.compile(r'<body[^>]* data-pages="([^"]*)"')
 _TAGS = re.compile(r"<[^>]+>")
@@ -93,18 +91,24 @@ def _printed(
     digits, *contents = (pikepdf.open(io.BytesIO(content)) for content in press.collect([*begun, *jobs]))
     front, *others = (Part(content) for content in contents)
     faces: dict[str, Cut] = {}
+    joiner: Joiner | None = None
     while True:
         pages = pages_of([front, *others])
-        types = [kind for part in (front, *others) for kind in part.types]
-        last_ones = [press.start(job) for job in (_front(document, pages), *_frames(document, types))]
+        kinds = list(dict.fromkeys(kind for part in (front, *others) for kind in part.types))
+        last_ones = [press.start(job) for job in (_front(document, pages), _frames(document, kinds))]
         faces = faces or cut_faces(faces_of([digits, *contents]))  # while the last are printed
-        last, *frames = press.collect(last_ones)
+        joiner = joiner or Joiner(others, drawn)
+        last, framed = press.collect(last_ones)
         as_printed, front = front, Part.of(last)
         if len(front.types) == len(as_printed.types):  # else the numbers made the contents a page longer: once more
             break
     press.end()
+    sheets = pikepdf.open(io.BytesIO(framed)).pages
+    label = markup.unescape(_label(document))
+    numerals = digits_of(digits.pages[0], label)
+    frames = {kind: Frame(sheet, label, numerals) for kind, sheet in zip(kinds, sheets, strict=True)}
     labels = {name: markup.unescape(_TAGS.sub("", text)).strip() for name, _, text in _LINK.findall(document.front)}
-    return join([front, *others], frames, identifier, labels, drawn, faces)
+    return joiner.bytes(front, frames, identifier, labels, faces)
 
 
 def _front(document: Document, pages: Mapping[str, int]) -> Job:
@@ -121,19 +125,16 @@ def _open(content: str, pages: Mapping[str, int]) -> str:
     return _LINK.sub(link, content)
 
 
-def _frames(document: Document, types: Sequence[str]) -> Iterator[Job]:
-    """Documents of empty pages of these *types*, with header, footer and "Page x of y"."""
-    label = _label(document)
-    for start in range(0, len(types), SHEETS):
-        pages = enumerate(types[start : start + SHEETS], start + 1)
-        sheets = "".join(_sheet(kind, label.format(page=number, pages=len(types))) for number, kind in pages)
-        yield Job(document.page(f"{document.running}{sheets}", _FRAMED), tagged=False)
+def _frames(document: Document, kinds: Sequence[str]) -> Job:
+    """A document of empty pages of these *kinds*, with header and footer; a page of each is enough."""
+    sheets = "".join(_sheet(document, kind, NONE) for kind in kinds)
+    return Job(document.page(f"{document.running}{sheets}", _FRAMED), tagged=False)
 
 
 def _all_digits(document: Document) -> Job:
     """A page with all glyphs that any frame has, and all that page numbers in the contents have."""
-    every = f"{document.running}{_sheet('auto', _label(document).format(page=string.digits, pages=string.digits))}"
-    return Job(document.page(f"{every}<p>{string.digits}</p>", _FRAMED), tagged=False)
+    every = f"{document.running}{_sheet(document, 'auto', DIGITS)}"
+    return Job(document.page(f"{every}<p>{DIGITS}</p>", _FRAMED), tagged=False)
 
 
 def _label(document: Document) -> str:
@@ -141,5 +142,5 @@ def _label(document: Document) -> str:
     return found[1] if found else "Page {page} of {pages}"
 
 
-def _sheet(kind: str, said: str) -> str:
-    return f'<div class="sheet" data-sheet="{said}" style="page: {kind}"></div>'
+def _sheet(document: Document, kind: str, number: str) -> str:
+    return f'<div class="sheet" data-sheet="{filled(_label(document), number)}" style="page: {kind}"></div>'

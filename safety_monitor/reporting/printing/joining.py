@@ -1,7 +1,7 @@
 """Printed parts to one file: pages, one structure tree, bookmarks, links across parts, one font of each face.
 
-What is drawn on every page (header, footer, "Page x of y") comes from *frames*, a file of as many pages that hold nothing else;
-it is drawn as an artifact, so that a screen reader does not read it 400 times.
+What is drawn on every page (header, footer, "Page x of y") is drawn as an artifact, so that a screen reader does not read it
+400 times.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf, Stream, String
 
 from safety_monitor.reporting.printing import pictures as holders
+from safety_monitor.reporting.printing.framing import Frame
 from safety_monitor.reporting.printing.typefaces import Cut, unite
 
 #: The scheme of a link whose target may be in another part (WeasyPrint drops a link to an unknown ``#name``).
@@ -61,36 +62,42 @@ def pages_of(parts: Sequence[Part]) -> dict[str, int]:
     return found
 
 
-def join(
-    parts: Sequence[Part], frames: Sequence[bytes], identifier: str, labels: Mapping[str, str], pictures: Pdf | None,
-    faces: Mapping[str, Cut],
-) -> bytes:  # fmt: skip
-    """One PDF of *parts* in their *frames*; *labels* says in words where a link to an anchor leads; *pictures* take the places
-    that are held for them; *faces* are cut already."""
-    return _Joiner(parts, frames, labels, pictures, faces).bytes(identifier)
+class Joiner:
+    """One PDF of *parts*, the first of which may still be in work: all others are taken over at once, and *pictures* into the
+    places that are held for them.
+    """
 
-
-class _Joiner:
-    def __init__(
-        self, parts: Sequence[Part], frames: Sequence[bytes], labels: Mapping[str, str], pictures: Pdf | None,
-        faces: Mapping[str, Cut],
-    ) -> None:  # fmt: skip
-        self.parts, self.labels, self.pictures, self.faces = parts, labels, pictures, faces
-        self.frames = [pikepdf.open(io.BytesIO(frame)) for frame in frames]
+    def __init__(self, parts: Sequence[Part], pictures: Pdf | None) -> None:
         self.pdf = Pdf.new()
+        self.parts = list(parts)
+        self.trees = [self._taken(part, len(self.pdf.pages)) for part in parts]
+        if pictures:
+            holders.place(self.pdf, pictures)
+
+    def _taken(self, part: Part, start: int) -> Any:
+        """The structure of *part*, whose pages are now among those of the whole, from number *start* on."""
+        for number, page in enumerate(part.pdf.pages, start):
+            self.pdf.pages.insert(number, page)
+        return self.pdf.copy_foreign(part.pdf.Root.StructTreeRoot)
+
+    def bytes(
+        self, first: Part, frames: Mapping[str, Frame], identifier: str, labels: Mapping[str, str], faces: Mapping[str, Cut]
+    ) -> bytes:  # fmt: skip
+        """The whole, with *first* before the parts and each page in the frame of its type; *labels* says in words where a link
+        to an anchor leads; *faces* are cut already."""
+        self.parts.insert(0, first)
+        self.trees.insert(0, self._taken(first, 0))
+        self.pages = list(self.pdf.pages)
+        self.labels = labels
         self.starts: list[int] = []
         self.targets: dict[str, tuple[int, Any, Any]] = {}
-
-    def bytes(self, identifier: str) -> bytes:
+        start = 0
         for part in self.parts:
-            self.starts.append(len(self.pdf.pages))
-            self.pdf.pages.extend(part.pdf.pages)
+            self.starts.append(start)
             for name, (page, left, top) in part.anchors.items():
-                self.targets.setdefault(name, (self.starts[-1] + page, left, top))
-        self.pages = list(self.pdf.pages)
-        if self.pictures:
-            holders.place(self.pdf, self.pictures)
-        self.frame()
+                self.targets.setdefault(name, (start + page, left, top))
+            start += len(part.types)
+        self.frame(frames, faces)
         self.tag()
         self.link()
         self.bookmark()
@@ -102,24 +109,29 @@ class _Joiner:
         )  # fmt: skip
         return made.getvalue()
 
-    def frame(self) -> None:
+    def frame(self, frames: Mapping[str, Frame], faces: Mapping[str, Cut]) -> None:
         """Header and footer onto each page, and the fonts of both from one table."""
-        before = self.pdf.make_indirect(Stream(self.pdf, b"q"))
-        between = self.pdf.make_indirect(Stream(self.pdf, b"Q /Artifact <</Type /Pagination>> BDC q"))
-        after = self.pdf.make_indirect(Stream(self.pdf, b"Q EMC"))
+        opened = self.pdf.make_indirect(Stream(self.pdf, b"q"))
+        drawn = {
+            kind: (
+                self.pdf.make_indirect(Stream(self.pdf, b"Q /Artifact <</Type /Pagination>> BDC q\n" + frame.before)),
+                self.pdf.make_indirect(Stream(self.pdf, frame.after + b"\nQ EMC")),
+                self.pdf.copy_foreign(frame.resources),
+            )
+            for kind, frame in frames.items()
+        }
         tables: dict[tuple[int, int], Any] = {}
-        frames = (page.obj for frame in self.frames for page in frame.pages)
-        for page, foreign in zip(self.pages, frames, strict=True):
-            own = page.obj
+        for number, page in enumerate(self.pages, 1):
+            own, kind = page.obj, str(page.obj.PageType)[1:]
             del own.PageType
-            drawn = self.pdf.copy_foreign(foreign.Contents)
-            resources = self.pdf.copy_foreign(foreign.Resources)
+            before, after, resources = drawn[kind]
             for key, state in resources.get("/ExtGState", Dictionary()).items():
                 own.Resources.ExtGState[key] = state  # a state's name says all that it does: two alike are the same
             for table in (own.Resources.Font, resources.Font):
                 tables.setdefault(table.objgen, table)
-            own.Contents = Array([before, own.Contents, between, drawn, after])
-        unite(self.pdf, tables.values(), self.faces)
+            label = self.pdf.make_indirect(Stream(self.pdf, frames[kind].label(number, len(self.pages))))
+            own.Contents = Array([opened, own.Contents, before, label, after])
+        unite(self.pdf, tables.values(), faces)
 
     def tag(self) -> None:
         """One structure tree; the numbers by which pages and annotations find their elements run through."""
@@ -127,8 +139,7 @@ class _Joiner:
         document = self.pdf.make_indirect(Dictionary(Type=Name.StructElem, S=Name.Document, P=root, K=Array()))
         root.K = Array([document])
         numbers, annotations = Array(), []
-        for part, start in zip(self.parts, self.starts, strict=True):
-            tree = self.pdf.copy_foreign(part.pdf.Root.StructTreeRoot)
+        for part, tree, start in zip(self.parts, self.trees, self.starts, strict=True):
             for kid in tree.K[0].K:
                 kid.P = document
                 document.K.append(kid)

@@ -92,7 +92,8 @@ def _styles(
             tuple((number, rule[1]) for number, _, rule in rules),
         )  # fmt: skip
         if key not in known:
-            known[key] = _computed(self, element, parent, root, [*own.get(element, ()), *_declared(rules)], html, target_collector)
+            declared = [*own.get(element, ()), *_declared(rules)]
+            known[key] = _computed(self, element, parent, root, declared, html, target_collector)
         for kind, style in known[key].items():
             self._computed_styles[element, kind] = style
     self._cascaded_styles.clear()
@@ -108,7 +109,7 @@ def _declared(rules: Any) -> Iterator[tuple[Any, ...]]:
 
 def _computed(
     self: Any, element: Any, parent: Any, root: Any, declared: Any, html: Any, target_collector: Any
-) -> dict[Any, Any]:  # fmt: skip
+) -> dict[Any, Any]:
     """The styles of *element* itself (None) and of its pseudo-elements, by the cascade over what is *declared*."""
     cascaded: dict[Any, dict[str, Any]] = {None: {}}
     for kind, name, value, important, origin, order, specificity in declared:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pikepdf
@@ -32,7 +32,7 @@ class Cut(NamedTuple):
 
 def cut(found: Iterable[Any]) -> dict[str, Cut]:
     """What draws all that font dictionaries *found* (of any files) draw, by the name of the face; it takes a second."""
-    return {key: _cut(fonts[0].DescendantFonts[0].FontDescriptor, _all_widths(fonts)) for key, fonts in _by_face(found).items()}
+    return {key: _cut(fonts[0].DescendantFonts[0].FontDescriptor, widths_of(fonts)) for key, fonts in _by_face(found).items()}
 
 
 def unite(pdf: pikepdf.Pdf, found: Iterable[Any], cuts: Mapping[str, Cut]) -> None:
@@ -44,12 +44,8 @@ def unite(pdf: pikepdf.Pdf, found: Iterable[Any], cuts: Mapping[str, Cut]) -> No
             table[key] = font
 
 
-def _by_face(found: Iterable[Any]) -> dict[str, list[Any]]:
-    tables = list(found)
-    return {key: [table[key] for table in tables if key in table] for key in sorted({key for table in tables for key in table})}
-
-
-def _all_widths(fonts: Iterable[Any]) -> dict[int, Any]:
+def widths_of(fonts: Iterable[Any]) -> dict[int, Any]:
+    """The width of each glyph that *fonts* (dictionaries of one face) have, in thousandths of the font's size."""
     widths: dict[int, Any] = {}
     for font in fonts:
         for glyph, width in _widths(font.DescendantFonts[0].W):
@@ -57,12 +53,27 @@ def _all_widths(fonts: Iterable[Any]) -> dict[int, Any]:
     return widths
 
 
+def texts_of(font: Any) -> dict[int, str]:
+    """The characters that each glyph of *font* (a dictionary) stands for."""
+    return {glyph: bytes.fromhex(text.decode()).decode("utf-16-be") for glyph, text in _pairs(font)}
+
+
+def _pairs(font: Any) -> Iterator[tuple[int, bytes]]:
+    for glyph, text in _PAIR.findall(font.ToUnicode.read_bytes()):
+        yield int(glyph, 16), text
+
+
+def _by_face(found: Iterable[Any]) -> dict[str, list[Any]]:
+    tables = list(found)
+    return {key: [table[key] for table in tables if key in table] for key in sorted({key for table in tables for key in table})}
+
+
 def _united(pdf: pikepdf.Pdf, fonts: list[Any], made: Cut | None) -> Dictionary:
-    widths = _all_widths(fonts)
+    widths = widths_of(fonts)
     texts: dict[int, bytes] = {}
     for font in fonts:
-        for glyph, text in _PAIR.findall(font.ToUnicode.read_bytes()):
-            texts.setdefault(int(glyph, 16), text)
+        for glyph, text in _pairs(font):
+            texts.setdefault(glyph, text)
     first = fonts[0]
     descendant = first.DescendantFonts[0]
     descriptor = Dictionary(descendant.FontDescriptor)
