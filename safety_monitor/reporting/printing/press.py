@@ -46,6 +46,8 @@ _SAMPLE = """<html lang="en"><head><title>sample</title></head><body><section cl
 </section></body></html>"""
 _TEMPLATES = resource_dir("templates") / "reports"
 _CHUNK = 65_536
+#: What a caller sends that only waits now: its core is free.
+_WAITS: list[Any] = []
 #: A process that has printed more cells than this gives way to a fresh one: what it took of memory it keeps.
 _TIRED = 3000
 
@@ -100,7 +102,8 @@ def _shared() -> tuple[Any, list[Any]]:
 
 
 class Press:
-    """Prints parts, *workers* at the same time (as many as there are cores). The bytes do not depend on their number."""
+    """Prints parts, *workers* at the same time (as many as there are cores), one fewer while its caller has other work. The
+    bytes do not depend on their number."""
 
     def __init__(self, workers: int | None = None) -> None:
         self._workers = workers or _cores()
@@ -147,13 +150,12 @@ class Press:
             self._ended[self._started] = _DONE
             return self._started
         path.with_suffix(".html").write_text(job.html, "utf-8")
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{json.dumps([self._started, str(path), job.tagged, weight(job.html)])}\n")
-        self._process.stdin.flush()
+        self._send([self._started, str(path), job.tagged, weight(job.html)])
         return self._started
 
     def collect(self, jobs: Sequence[int]) -> list[bytes]:
         """What became of *jobs*, in their order, when all of them have ended."""
+        self._send(_WAITS)
         while missing := [number for number in jobs if number not in self._ended]:
             number, said = self._answer() or (missing[0], "the printing process ended")
             self._ended[number] = said
@@ -165,6 +167,12 @@ class Press:
     def prints(self, jobs: Iterable[Job]) -> list[bytes]:
         """Each of *jobs* as PDF, in their order."""
         return self.collect([self.start(job) for job in jobs])
+
+    def _send(self, line: Sequence[Any]) -> None:
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.write(f"{json.dumps(line)}\n")
+            self._process.stdin.flush()
 
     def _answer(self) -> tuple[int, str] | None:
         assert self._process is not None
@@ -218,7 +226,8 @@ class _Hand:
 
 
 def serve(workers: int) -> None:
-    """Print what the standard input names, a line a part, *workers* at a time; answer each with a line when it has ended.
+    """Print what the standard input names, a line a part, *workers* at a time, while the caller works one fewer; answer each
+    with a line when it has ended.
 
     When the input ends, what has not begun is left: nobody waits for it.
     """
@@ -232,16 +241,18 @@ def serve(workers: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)  # a byte comes through the pipe whenever a process ends
     waiting: deque[_Order] = deque()
     hands: dict[int, _Hand] = {}
-    begun, said, listening = b"", b"", True
+    begun, said, listening, at_once = b"", b"", True, workers
     while listening or hands:
-        _give_out(waiting, hands, workers, answer, listening)
+        _give_out(waiting, hands, at_once, answer, listening)
         ready, _, _ = select.select([ended, answers, *([sys.stdin] if listening else [])], [], [])
         if sys.stdin in ready:
             if not (read := os.read(sys.stdin.fileno(), _CHUNK)):
                 listening = False
                 waiting.clear()
             *lines, begun = (begun + read).split(b"\n")
-            waiting.extend(_Order(*json.loads(line)) for line in lines)
+            for line in map(json.loads, lines):
+                at_once = workers if line == _WAITS else max(1, workers - 1)
+                waiting.extend([_Order(*line)] if line else [])
         if answers in ready:  # before the news of an end: what was printed was printed
             *done, said = (said + os.read(answers, _CHUNK)).split(b"\n")
             for hand in (hands[int(process)] for process in done):
@@ -257,20 +268,18 @@ def serve(workers: int) -> None:
                     _answer(hand.at_work, _reason(hand.at_work.path, gone[1]))
 
 
-def _give_out(waiting: deque[_Order], hands: dict[int, _Hand], workers: int, answer: int, listening: bool) -> None:
-    """Orders to hands that are free; a tired one, and every one when nothing more can come, is let go."""
+def _give_out(waiting: deque[_Order], hands: dict[int, _Hand], at_once: int, answer: int, listening: bool) -> None:
+    """Orders, *at_once* of them, to hands that are free; a tired one, and every one when nothing more can come, is let go."""
     for process, hand in list(hands.items()):
         if hand.at_work is None and (hand.load > _TIRED or not (listening or waiting)):
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             os.close(hands.pop(process).orders)
-    while waiting:
+    while waiting and sum(hand.at_work is not None for hand in hands.values()) < at_once:
         free = next((hand for hand in hands.values() if hand.at_work is None), None)
-        if free is None and len(hands) < workers:
+        if free is None:
             process, free = _forked(hands, answer)
             hands[process] = free
-        if free is None:
-            return
         free.give(waiting.popleft())
 
 
