@@ -63,6 +63,12 @@ def render(figure: Any, alt: str) -> Figure:
 def arranged(figure: Any) -> Bbox:
     """The box (inches) of all of *figure*, now laid out, and of what a long label or title takes more."""
     if engine := figure.get_layout_engine():  # once: saving would lay out again, and draw twice
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                if not axis.label.get_text():
+                    axis.set_label_coords(0, 0)  # else a place is sought for it beside all labels of ticks
+            for spine in axes.spines.values():
+                spine.set_in_layout(False)  # labels of ticks reach further
         engine.execute(figure)
         figure.set_layout_engine("none")
     beside = [text for axes in figure.axes for text in (*axes.get_children(), axes.xaxis.label, axes.yaxis.label)]

@@ -28,6 +28,7 @@ from weasyprint.text import fonts, line_break
 from weasyprint.text.ffi import pango
 
 _KNOWN = "70.0"
+_RESUMES, _WIDTH = 2, 3  # in what splitting a line answers: where the next one begins, and how wide this one is
 _BORDERS = tuple(f"border_{side}_width" for side in ("top", "right", "bottom", "left"))
 _USED = (
     *(f"{kind}_{side}" for kind in ("margin", "padding") for side in ("top", "right", "bottom", "left")),
@@ -163,13 +164,25 @@ def _first_line(
     split: Any, text: str, style: Any, context: Any, max_width: float | None, justification_spacing: float,
     is_line_start: bool = True, minimum: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
+    """The same words in the same width; and those that fit into less, or into any width, fit."""
     remembered = style.__dict__.setdefault("_first_lines", {})
-    key = (text, max_width, justification_spacing, is_line_start, minimum)
-    if key not in remembered:
-        remembered[key] = split(text, style, context, max_width, justification_spacing, is_line_start, minimum)
-        remembered[key][0].drawn = []
-    layout, *measured = remembered[key]
-    return copy.copy(layout), *measured
+    whole, key = (text, justification_spacing), (text, max_width, justification_spacing, is_line_start, minimum)
+    found = remembered.get(whole)
+    if found is None or not _fits(found, max_width):
+        found = remembered.get(key)
+    if found is None:
+        found = remembered[key] = split(text, style, context, max_width, justification_spacing, is_line_start, minimum)
+        found[0].drawn = []
+        if found[_RESUMES] is None and _fits(found, max_width):
+            remembered[whole] = found
+    layout, *measured = found
+    layout = copy.copy(layout)
+    layout.max_width = max_width
+    return layout, *measured
+
+
+def _fits(line: tuple[Any, ...], max_width: float | None) -> bool:
+    return max_width is None or bool(line[_WIDTH] <= max_width)
 
 
 def _drawn(draw: Any, stream: Any, textbox: Any, text_overflow: str, block_ellipsis: str, matrix: Any) -> Any:
