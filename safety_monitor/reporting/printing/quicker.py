@@ -8,9 +8,8 @@ is named because this knows its inside: another one prints as it is, and slower.
 
 from __future__ import annotations
 
-import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial, partialmethod
 from math import inf
 from typing import Any
@@ -126,15 +125,11 @@ def _computed(
     return {kind: self._computed_styles[element, kind] for kind in cascaded}
 
 
-def _replace(known: Any, name: str, remembering: Any) -> None:
-    """*remembering* takes the place of *known* wherever a module of WeasyPrint has it."""
-
-    def called(*given: Any, **named: Any) -> Any:
-        return remembering(known, *given, **named)
-
+def _replace(known: Any, name: str, remembering: Callable[..., Any]) -> None:
+    """*remembering*, with what it replaces as its first argument, takes the place of *known* wherever WeasyPrint has it."""
     for module in [module for path, module in sys.modules.items() if path.startswith("weasyprint")]:
         if getattr(module, name, None) is known:
-            setattr(module, name, called)
+            setattr(module, name, partial(remembering, known))
 
 
 def _of_style(name: str, work_out: Any, style: Any) -> Any:
@@ -175,9 +170,9 @@ def _first_line(
         found[0].drawn = []
         if found[_RESUMES] is None and _fits(found, max_width):
             remembered[whole] = found
-    layout, *measured = found
-    layout = copy.copy(layout)
-    layout.max_width = max_width
+    like, *measured = found
+    layout = line_break.Layout.__new__(line_break.Layout)
+    layout.__dict__.update(like.__dict__, max_width=max_width)
     return layout, *measured
 
 
