@@ -9,7 +9,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, VERMILION, Figure, axes_of, render
+from safety_monitor.reporting.figures.theme import (
+    BLUE,
+    DASHED,
+    GREY,
+    INK,
+    THEME,
+    VERMILION,
+    Figure,
+    Room,
+    axes_of,
+    panels_of,
+    render,
+)
 from safety_monitor.reporting.wording import t
 
 DOTTED = (0, (1, 2))
@@ -24,7 +36,7 @@ def stopping_boundary(
     """
     n_treated, n_events = len(path), path[-1] if path else 0
     with plt.rc_context(THEME):
-        figure, axes = axes_of(6.3, 2.05)
+        figure, axes = axes_of(6.3, 2.05, Room(0.5, 1.2, 0.43, 0.05))
         ns, bounds = (np.array([pair[k] for pair in boundary]) for k in (0, 1))
         top = max(int(bounds.max(initial=1)), n_events, 2) * 1.16 + 1
         if len(ns) > 1 and (np.diff(ns) == 1).all():  # looked at after every subject: a line
@@ -74,7 +86,7 @@ def operating_characteristics(
     ``curve``: (rate, chance of stopping, expected number treated); ``shown``: rates that are marked and labelled.
     """
     with plt.rc_context(THEME):
-        figure, panels = plt.subplots(1, 2, figsize=(4.6, 1.6), layout="constrained")
+        figure, [panels] = panels_of(4.6, 1.6, 1, 2, Room(0.65, 0.22, 0.43, 0.08, across=0.7))
         rates = np.array([point[0] for point in curve])
         marked = [k for k, rate in enumerate(rates) if any(abs(rate - p) < 1e-9 for p in shown)]
         for axes, values, colour, marker, says in (

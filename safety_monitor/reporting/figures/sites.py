@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, VERMILION, Figure, render
+from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, VERMILION, Figure, panels_of, render
 from safety_monitor.reporting.wording import t
 from safety_monitor.stats.incidence import funnel_curves
 
@@ -24,7 +24,7 @@ _BESIDE = ((11, 0), (-11, 0), (0, 9), (0, -9), (10, 7), (-10, -7), (10, -7), (-1
 def site_funnel(panels: Sequence[Panel]) -> Figure:
     """Events per person-year against person-years, one panel a kind of event, with exact Poisson limits of the pooled rate."""
     with plt.rc_context(THEME):
-        figure, all_axes = plt.subplots(1, len(panels), figsize=(6.3, 2.9), layout="constrained", squeeze=False)
+        figure, all_axes = panels_of(6.3, 2.9, 1, len(panels))
         said = []
         for axes, (title, pooled, sites) in zip(all_axes[0], panels, strict=True):
             _panel(axes, pooled, sites)

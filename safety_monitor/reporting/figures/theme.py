@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
@@ -85,8 +85,34 @@ def _svg(figure: Any) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg[svg.index('<svg') :].encode()).decode()}"
 
 
-def axes_of(width: float, height: float) -> tuple[Any, Axes]:
-    """A figure of *width* by *height* inches with one set of axes; call it and what draws within ``plt.rc_context(THEME)``."""
+class Room(NamedTuple):
+    """Inches around the axes for what stands there, and between rows and columns of them, where that is the same for all data:
+    to measure it takes as long as to draw."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    across: float = 0.0
+    down: float = 0.0
+
+
+def panels_of(width: float, height: float, rows: int, columns: int, room: Room | None = None) -> tuple[Any, Any]:
+    """A figure of *width* by *height* inches and its axes, *rows* by *columns*; the room around them is measured where none is
+    given. Call it and what draws within ``plt.rc_context(THEME)``."""
+    if room is None:
+        return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    wide = (width - room.left - room.right - room.across * (columns - 1)) / columns
+    high = (height - room.bottom - room.top - room.down * (rows - 1)) / rows
+    places = {
+        "left": room.left / width, "right": 1 - room.right / width, "bottom": room.bottom / height, "top": 1 - room.top / height,
+        "wspace": room.across / wide, "hspace": room.down / high,
+    }  # fmt: skip
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, gridspec_kw=places)
+
+
+def axes_of(width: float, height: float, room: Room | None = None) -> tuple[Any, Axes]:
+    """The same with one set of axes."""
     with plt.rc_context(THEME):
-        figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+        figure, [[axes]] = panels_of(width, height, 1, 1, room)
     return figure, axes

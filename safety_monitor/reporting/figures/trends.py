@@ -12,7 +12,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, Figure, render
+from safety_monitor.reporting.figures.theme import BLUE, DASHED, GREY, INK, THEME, Figure, Room, panels_of, render
 from safety_monitor.reporting.wording import t
 
 _WEEKS = (0, 4, 13, 25, 49, 97)  # where the axis is labelled with week and n: ends of periods
@@ -39,7 +39,7 @@ def small_multiples(panels: Sequence[Panel], least: int) -> Figure:
     """*panels*, three in a row; a median is drawn of *least* subjects or more."""
     with plt.rc_context(THEME):
         rows = -(-len(panels) // 3)
-        figure, grid = plt.subplots(rows, 3, figsize=(7.0, 2.55 * rows), layout="constrained", squeeze=False)
+        figure, grid = panels_of(7.0, 2.55 * rows, rows, 3, Room(0.36, 0.26, 0.56, 0.22, across=0.62, down=0.56))
         for axes, panel in zip(grid.flat, panels, strict=False):
             _panel(axes, panel, least)
         for axes in list(grid.flat)[len(panels) :]:
@@ -53,7 +53,7 @@ def small_multiples(panels: Sequence[Panel], least: int) -> Figure:
 def levels_over_time(panels: Sequence[tuple[str, pl.DataFrame]], levels: Sequence[Sequence[str]]) -> Figure:
     """Share of subjects at each level by period, n above each bar. Each panel: title and columns to_week, level, n."""
     with plt.rc_context(THEME):
-        figure, grid = plt.subplots(1, len(panels), figsize=(7.0, 2.7), layout="constrained", squeeze=False)
+        figure, grid = panels_of(7.0, 2.7, 1, len(panels))
         told = []
         for axes, (title, counts), own in zip(grid.flat, panels, levels, strict=True):
             weeks = counts["to_week"].unique().sort().to_list()
