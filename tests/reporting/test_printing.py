@@ -8,9 +8,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from safety_monitor.reporting.figures.album import album
 from safety_monitor.reporting.fonts import font_face_css
 from safety_monitor.reporting.printing.cutting import MARK, cut, weight
 from safety_monitor.reporting.printing.document import print_document, print_written
+from safety_monitor.reporting.printing.framing import DIGITS, NONE, SHEETS, Frame, digits_of, sheet
 from safety_monitor.reporting.printing.press import Job, Press
 from safety_monitor.reporting.printing.press import printed as printed_part
 from safety_monitor.reporting.render import report_html
@@ -207,6 +210,53 @@ def test_page_numbers_in_chinese() -> None:
     assert f"第2页，共{len(reader.pages)}页" in reader.pages[1].artifact.replace(" ", "")
 
 
+@pytest.mark.parametrize("label", ["Page {page} of {pages}", "第 {page} 页，共 {pages} 页", "{pages} in all, this is {page}"])
+@pytest.mark.parametrize(("page", "pages"), [(1, 1), (7, 10), (98, 1088), (1088, 1088)])
+def test_a_label_is_drawn_as_it_would_be_printed(label: str, page: int, pages: int) -> None:
+    """In the same place and with the same glyphs, though only "0" was printed; the rest of the frame is the same."""
+    kinds = ("auto", "wide", "cover")
+    said = label.replace("{page}", str(page)).replace("{pages}", str(pages))
+    digits, empty = sheets(label, DIGITS, kinds[:1]), sheets(label, NONE, kinds)
+    whole = sheets(said, "", kinds)
+    numerals = digits_of(digits.pages[0], label)
+    for template, wanted in zip(empty.pages, whole.pages, strict=True):
+        frame = Frame(template, label, numerals)
+        made = pikepdf.Stream(whole, b"\n".join((frame.before, frame.label(page, pages), frame.after)))
+        (words, numbers), (wanted_words, wanted_numbers) = drawn(made), drawn(wanted)
+        assert words == wanted_words
+        assert numbers == pytest.approx(wanted_numbers, abs=0.02)  # CSS pixels; widths of glyphs are whole thousandths
+
+
+def test_a_frame_without_its_label_is_an_error() -> None:
+    empty = sheets("Page {page} of {pages}", NONE, ["auto"])
+    with pytest.raises(ValueError, match="no line at the foot of the page says 'Sheet 0 of 0'"):
+        Frame(empty.pages[0], "Sheet {page} of {pages}", {})
+
+
+def sheets(label: str, number: str, kinds: Sequence[str]) -> pikepdf.Pdf:
+    document = cut(html(label=label))
+    content = document.running + "".join(sheet(label, kind, number) for kind in kinds)
+    return pikepdf.open(io.BytesIO(printed_part(Job(document.page(content, SHEETS), tagged=False))))
+
+
+def drawn(page: pikepdf.Page | pikepdf.Stream) -> tuple[list[str], list[float]]:
+    """What *page* draws: its operators with names, and with glyphs one by one; and all numbers but a kerning of 0."""
+    words: list[str] = []
+    numbers: list[float] = []
+    for instruction in pikepdf.parse_content_stream(page):
+        operands = list(instruction.operands)
+        if str(instruction.operator) == "TJ":
+            shown = [glyphs(item) if isinstance(item, pikepdf.String) else [item] for item in operands[0] if item]
+            operands = [each for run in shown for each in run]
+        words += [str(instruction.operator), *(str(each) for each in operands if not isinstance(each, int | Decimal))]
+        numbers += [float(each) for each in operands if isinstance(each, int | Decimal)]
+    return words, numbers
+
+
+def glyphs(shown: pikepdf.String) -> list[str]:
+    return re.findall("....", bytes(shown).hex())
+
+
 def test_a_link_to_nowhere_is_an_error() -> None:
     text = html(rows=3).replace('<a href="#s1">To', '<a href="#nowhere">To')
     with Press() as press, pytest.raises(ValueError, match="#nowhere, which no part has"):
@@ -237,6 +287,28 @@ def test_a_printing_process_that_is_killed_costs_its_part_and_no_other() -> None
             press.collect([job])
         [after] = press.prints([Job("<html lang='en'><title>T</title><body>x</body></html>")])
     assert after.startswith(b"%PDF-")
+
+
+def test_the_press_leaves_a_core_to_a_caller_that_works() -> None:
+    with Press(2).warm() as press:
+        press.prints([Job("<html lang='en'><title>T</title><body>x</body></html>")])  # it has loaded now
+        jobs = [press.start(Job(html(rows=1000))) for _ in range(4)]
+        assert most_at_once(press, seconds=0.5) == 1
+        waiting = threading.Thread(target=press.collect, args=(jobs,))
+        waiting.start()
+        assert most_at_once(press, seconds=0.5) == 2
+        waiting.join()
+
+
+def most_at_once(press: Press, seconds: float) -> int:
+    """How many processes printed at the same time in the next *seconds*: the children of the one that forks them."""
+    assert press._process
+    tasks = Path(f"/proc/{press._process.pid}/task/{press._process.pid}/children")
+    most, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        most = max(most, len(tasks.read_text().split()))
+        time.sleep(0.02)
+    return most
 
 
 def test_figures_take_the_places_that_are_held_for_them() -> None:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safety_monitor.records import Snapshot
-from safety_monitor.reporting.tables import all_tables
+from safety_monitor.reporting.tables import Tables, all_tables
 from safety_monitor.reporting.tables.adverse_events import GRADES, OVERVIEW_ROWS
 from safety_monitor.reporting.tables.base import SEPARATOR, Study, Table
 from safety_monitor.reporting.tables.edish import quadrant
@@ -274,6 +274,20 @@ def test_second_implementation_agrees(snapshot: Snapshot) -> None:
     assert shift == oracle.lab_shift(snapshot)
     worst = {r.pop("term"): r for r in tables["lab_worst_grade"].frame.to_dicts()}
     assert worst == oracle.lab_worst_grade(snapshot)
+
+
+@pytest.mark.parametrize("asked", ["since_last_report", "overview", "accrual", "dose_advice"])
+def test_tables_made_when_they_are_asked_for_are_the_same(frozen: Callable[[str], Snapshot], asked: str) -> None:
+    snapshot = frozen("hcc_synth_demo")
+    wanted = all_tables(snapshot)
+    made = Tables(snapshot)
+    assert made[asked].frame.equals(wanted[asked].frame)
+    assert set(made) == set(wanted) - {"drilldown"}
+    assert len(made) == len(wanted) - 1
+    for name, table in made.items():
+        assert table.frame.equals(wanted[name].frame), name
+    with pytest.raises(KeyError, match="no_such_table"):
+        made["no_such_table"]
 
 
 @RANDOM

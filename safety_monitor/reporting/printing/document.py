@@ -17,7 +17,7 @@ from dataclasses import replace
 import pikepdf
 
 from safety_monitor.reporting.printing.cutting import HEAVY, MARK, Document, cut, parts_of, weight
-from safety_monitor.reporting.printing.framing import DIGITS, NONE, Frame, digits_of, filled
+from safety_monitor.reporting.printing.framing import DIGITS, NONE, SHEETS, Frame, digits_of, sheet
 from safety_monitor.reporting.printing.joining import SCHEME, Joiner, Part, faces_of, pages_of
 from safety_monitor.reporting.printing.press import SMALL, Job, Press
 from safety_monitor.reporting.printing.typefaces import Cut
@@ -26,15 +26,11 @@ from safety_monitor.reporting.printing.typefaces import cut as cut_faces
 _LINK = re.compile(r'<a href="#([^"]+)"([^>]*)>(.*?)</a>', re.S)
 _LABEL = re.compile(r'<body[^>]* data-pages="([^"]*)"')
 _TAGS = re.compile(r"<[^>]+>")
-#: A part without header and footer, and a page that has nothing else.
+#: A part without header and footer.
 _UNFRAMED = """
 @page {
   @top-left { content: none } @top-right { content: none } @bottom-left { content: none } @bottom-right { content: none }
 }
-"""
-_FRAMED = """
-@page { @bottom-right { content: string(sheet) } }
-.sheet { break-before: page; height: 1px; string-set: sheet attr(data-sheet) }
 """
 
 
@@ -103,10 +99,10 @@ def _printed(
         if len(front.types) == len(as_printed.types):  # else the numbers made the contents a page longer: once more
             break
     press.end()
-    sheets = pikepdf.open(io.BytesIO(framed)).pages
+    empty = pikepdf.open(io.BytesIO(framed)).pages
     label = markup.unescape(_label(document))
     numerals = digits_of(digits.pages[0], label)
-    frames = {kind: Frame(sheet, label, numerals) for kind, sheet in zip(kinds, sheets, strict=True)}
+    frames = {kind: Frame(page, label, numerals) for kind, page in zip(kinds, empty, strict=True)}
     labels = {name: markup.unescape(_TAGS.sub("", text)).strip() for name, _, text in _LINK.findall(document.front)}
     return joiner.bytes(front, frames, identifier, labels, faces)
 
@@ -126,21 +122,17 @@ def _open(content: str, pages: Mapping[str, int]) -> str:
 
 
 def _frames(document: Document, kinds: Sequence[str]) -> Job:
-    """A document of empty pages of these *kinds*, with header and footer; a page of each is enough."""
-    sheets = "".join(_sheet(document, kind, NONE) for kind in kinds)
-    return Job(document.page(f"{document.running}{sheets}", _FRAMED), tagged=False)
+    """An empty page of each of these *kinds*, with header and footer."""
+    sheets = "".join(sheet(_label(document), kind, NONE) for kind in kinds)
+    return Job(document.page(f"{document.running}{sheets}", SHEETS), tagged=False)
 
 
 def _all_digits(document: Document) -> Job:
     """A page with all glyphs that any frame has, and all that page numbers in the contents have."""
-    every = f"{document.running}{_sheet(document, 'auto', DIGITS)}"
-    return Job(document.page(f"{every}<p>{DIGITS}</p>", _FRAMED), tagged=False)
+    every = f"{document.running}{sheet(_label(document), 'auto', DIGITS)}"
+    return Job(document.page(f"{every}<p>{DIGITS}</p>", SHEETS), tagged=False)
 
 
 def _label(document: Document) -> str:
     found = _LABEL.search(document.head)
     return found[1] if found else "Page {page} of {pages}"
-
-
-def _sheet(document: Document, kind: str, number: str) -> str:
-    return f'<div class="sheet" data-sheet="{filled(_label(document), number)}" style="page: {kind}"></div>'

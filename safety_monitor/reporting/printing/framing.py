@@ -18,6 +18,11 @@ from pikepdf import Array, Page, String
 from safety_monitor.reporting.printing.typefaces import texts_of, widths_of
 
 NONE, DIGITS = "0", string.digits
+#: The style of a document of ``sheet``s.
+SHEETS = """
+@page { @bottom-right { content: string(sheet) } }
+.sheet { break-before: page; height: 1px; string-set: sheet attr(data-sheet) }
+"""
 _GLYPH = 2  # bytes
 _THOUSANDTHS = 1000  # of the font's size: unit of the widths of glyphs
 _Drawn = Sequence[tuple[Sequence[Any], pikepdf.Operator]]
@@ -33,7 +38,7 @@ class _Found(NamedTuple):
 
 
 class Frame:
-    """What is drawn on pages of one type: *page*, printed with ``filled(label, NONE)``; *digits* has the glyph of each.
+    """What is drawn on pages of one type: *page*, printed of ``sheet(label, type, NONE)``; *digits* has the glyph of each.
 
     Raises ValueError where the label is not on it.
     """
@@ -43,7 +48,7 @@ class Frame:
         self._digits = {digit: String(glyph) for digit, glyph in digits.items()}
         self._places = _places(label, NONE)
         drawn = _drawn(page)
-        found = _found(page, drawn, filled(label, NONE))
+        found = _found(page, drawn, _filled(label, NONE))
         self._label = drawn[found.start : found.end]
         #: What is drawn before the label and after it.
         self.before, self.after = (pikepdf.unparse_content_stream(part) for part in (drawn[: found.start], drawn[found.end :]))
@@ -73,19 +78,23 @@ class Frame:
 
 
 def digits_of(page: Page, label: str) -> dict[str, bytes]:
-    """The glyph of each digit in *label*, which *page* was printed with ``filled(label, DIGITS)``."""
-    found = _found(page, _drawn(page), filled(label, DIGITS))
+    """The glyph of each digit in *label*, which *page* was printed with: ``sheet(label, type, DIGITS)``."""
+    found = _found(page, _drawn(page), _filled(label, DIGITS))
     start = min(_places(label, DIGITS))
     return dict(zip(DIGITS, found.glyphs[start:], strict=False))
 
 
-def filled(label: str, number: str) -> str:
-    """*label* ("Page {page} of {pages}") with *number* for both."""
+def sheet(label: str, kind: str, number: str) -> str:
+    """HTML of an empty page of the type *kind*, its label with *number* for both; *label* as it stands in HTML."""
+    return f'<div class="sheet" data-sheet="{_filled(label, number)}" style="page: {kind}"></div>'
+
+
+def _filled(label: str, number: str) -> str:
     return label.format(page=number, pages=number)
 
 
 def _places(label: str, number: str) -> dict[int, str]:
-    """Where in ``filled(label, number)`` which number begins.
+    """Where in ``_filled(label, number)`` which number begins.
 
     >>> _places("Page {page} of {pages}", "0")
     {5: 'page', 10: 'pages'}

@@ -62,19 +62,24 @@ class Tables(Mapping[str, Table]):
         self._makers = iter((*FIRST, *(maker for maker in MAKERS if maker not in FIRST)))
 
     def __getitem__(self, name: str) -> Table:
-        while name not in self._made:
-            if (maker := next(self._makers, None)) is None:
-                raise KeyError(name)
-            self._made |= {table.name: table for table in maker.tables(self._study)}
+        while name not in self._made and self._more():
+            pass
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        for maker in self._makers:
-            self._made |= {table.name: table for table in maker.tables(self._study)}
+        while self._more():
+            pass
         return iter(self._made)
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return sum(1 for _ in self)
+
+    def _more(self) -> bool:
+        """Whether one more module has made its tables."""
+        maker = next(self._makers, None)
+        if maker:
+            self._made |= {table.name: table for table in maker.tables(self._study)}
+        return maker is not None
 
 
 def all_tables(snapshot: Snapshot) -> dict[str, Table]:
