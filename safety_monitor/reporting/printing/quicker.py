@@ -1,4 +1,4 @@
-"""WeasyPrint with a fifth less work for the same pages: the same bytes, which a test compares.
+"""WeasyPrint with a fifth to a third less work for the same pages: the same bytes, which a test compares.
 
 What it does over and over with the same outcome is done once: the styles of elements that the same rules match in the same
 parent, and for each style the used values of margins, paddings and sizes in a container of one size, and the first line of the
