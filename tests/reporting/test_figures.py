@@ -18,7 +18,7 @@ from safety_monitor.reporting.figures.album import album
 from safety_monitor.reporting.figures.theme import arranged
 from safety_monitor.reporting.render import environment, report_html
 from safety_monitor.reporting.sections import Material, attribution
-from safety_monitor.reporting.tables import all_tables
+from safety_monitor.reporting.tables import Tables
 from safety_monitor.study import StudySettings
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -166,7 +166,7 @@ def test_what_moved_a_share_is_drawn_and_said(frozen: Callable[[str], Snapshot])
     ).cast({"aeseq": snapshot.frames["weighing"].schema["aeseq"]})  # fmt: skip
     frames = {**snapshot.frames, "events": snapshot.frames["events"].filter(**key), "weighing": weighing}
     small = replace(snapshot, frames=frames)
-    material = Material(small, StudySettings.model_validate(small.study), all_tables(snapshot))
+    material = Material(small, StudySettings.model_validate(small.study), Tables(snapshot))
     page = "{% with values = section.values %}{% include 'attribution.html' %}{% endwith %}"
     made = environment().from_string(page).render(section=attribution.section(material))
     assert "<b>+31</b> pd1: steroid response yes</p>" in made

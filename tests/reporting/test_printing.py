@@ -276,11 +276,7 @@ def test_a_printing_process_that_is_killed_costs_its_part_and_no_other() -> None
     with Press(1).warm() as press:
         [_] = press.prints([Job("<html lang='en'><title>T</title><body>x</body></html>")])  # it has a process now
         job = press.start(Job(html(rows=3000)))
-        assert press._process
-        tasks = Path(f"/proc/{press._process.pid}/task/{press._process.pid}/children")
-        if not tasks.exists():
-            pytest.fail("this system does not tell a process's children; the test needs Linux")
-        [hand] = tasks.read_text().split()
+        [hand] = hands(press)
         time.sleep(0.5)
         os.kill(int(hand), signal.SIGKILL)
         with pytest.raises(RuntimeError, match="ended with status 9; was there too little memory"):
@@ -301,14 +297,31 @@ def test_the_press_leaves_a_core_to_a_caller_that_works() -> None:
 
 
 def most_at_once(press: Press, seconds: float) -> int:
-    """How many processes printed at the same time in the next *seconds*: the children of the one that forks them."""
-    assert press._process
-    tasks = Path(f"/proc/{press._process.pid}/task/{press._process.pid}/children")
+    """How many processes printed at the same time in the next *seconds*."""
     most, until = 0, time.monotonic() + seconds
     while time.monotonic() < until:
-        most = max(most, len(tasks.read_text().split()))
+        most = max(most, len(hands(press)))
         time.sleep(0.02)
     return most
+
+
+def hands(press: Press) -> list[str]:
+    """The processes that print: the children of the one that forks them."""
+    assert press._process
+    tasks = Path(f"/proc/{press._process.pid}/task/{press._process.pid}/children")
+    if not tasks.exists():
+        pytest.fail("this system does not tell a process's children; the test needs Linux")
+    return tasks.read_text().split()
+
+
+def test_a_press_that_ended_is_told_to_who_collects() -> None:
+    with Press(1).warm() as press:
+        assert press._process
+        press._process.kill()
+        press._process.wait()
+        job = press.start(Job("<html lang='en'><title>T</title><body>x</body></html>"))
+        with pytest.raises(RuntimeError, match="the printing process ended"):
+            press.collect([job])
 
 
 def test_figures_take_the_places_that_are_held_for_them() -> None:

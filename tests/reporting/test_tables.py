@@ -263,7 +263,7 @@ def _equal(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
 @RANDOM
 @given(studies())
 def test_second_implementation_agrees(snapshot: Snapshot) -> None:
-    tables = all_tables(snapshot)
+    tables = Tables(snapshot)
     events = oracle.emergent(snapshot)
     _equal(tables["overview"].frame.to_dicts()[: len(OVERVIEW_ROWS)], oracle.overview(snapshot))
     _equal(tables["ae_soc_pt_worst_grade"].frame.to_dicts(), oracle.by_term(snapshot, events))
@@ -293,7 +293,7 @@ def test_tables_made_when_they_are_asked_for_are_the_same(frozen: Callable[[str]
 @RANDOM
 @given(studies())
 def test_tables_cross_foot(snapshot: Snapshot) -> None:
-    tables = all_tables(snapshot)
+    tables = Tables(snapshot)
     n = Study(snapshot).n
     overview = {row["row"]: row for row in tables["overview"].frame.to_dicts()}
     everything = tables["ae_soc_pt_worst_grade"].frame

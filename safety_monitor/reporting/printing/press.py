@@ -138,7 +138,8 @@ class Press:
         """Nothing more will be printed: the processes end, while what they printed is joined."""
         if self._process is not None:
             assert self._process.stdin is not None
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
 
     def start(self, job: Job) -> int:
         """Begin to print *job*; the number by which it is collected."""
@@ -171,8 +172,9 @@ class Press:
     def _send(self, line: Sequence[Any]) -> None:
         if self._process is not None:
             assert self._process.stdin is not None
-            self._process.stdin.write(f"{json.dumps(line)}\n")
-            self._process.stdin.flush()
+            with suppress(BrokenPipeError):  # it ended; who collects is told
+                self._process.stdin.write(f"{json.dumps(line)}\n")
+                self._process.stdin.flush()
 
     def _answer(self) -> tuple[int, str] | None:
         assert self._process is not None

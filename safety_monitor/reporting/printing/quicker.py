@@ -71,9 +71,7 @@ def _as_measured(layout: Any, set_up: Any, style: Any) -> None:
         pango.pango_layout_set_width(layout.layout, -1)
 
 
-def _styles(
-    self: Any, html: Any, sheets: Any, presentational_hints: Any, font_config: Any, target_collector: Any
-) -> None:  # fmt: skip
+def _styles(self: Any, html: Any, sheets: Any, presentational_hints: Any, font_config: Any, target_collector: Any) -> None:
     """The styles of each element and of what stands before, after and beside it; those with the same rules share them."""
     self._cascaded_styles, self._computed_styles, self._sheets, self.font_config = {}, {}, sheets, font_config
     self.initial_page_sizes = {"box": None, "area": None}
@@ -93,7 +91,7 @@ def _styles(
         )  # fmt: skip
         if key not in known:
             declared = [*own.get(element, ()), *_declared(rules)]
-            known[key] = _computed(self, element, parent, root, declared, html, target_collector)
+            known[key] = _computed(self, element, parent, root, declared, html.base_url, target_collector)
         for kind, style in known[key].items():
             self._computed_styles[element, kind] = style
     self._cascaded_styles.clear()
@@ -108,8 +106,8 @@ def _declared(rules: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _computed(
-    self: Any, element: Any, parent: Any, root: Any, declared: Any, html: Any, target_collector: Any
-) -> dict[Any, Any]:
+    self: Any, element: Any, parent: Any, root: Any, declared: Any, base_url: Any, target_collector: Any
+) -> dict[Any, Any]:  # fmt: skip
     """The styles of *element* itself (None) and of its pseudo-elements, by the cascade over what is *declared*."""
     cascaded: dict[Any, dict[str, Any]] = {None: {}}
     for kind, name, value, important, origin, order, specificity in declared:
@@ -119,9 +117,7 @@ def _computed(
             style[name] = value, weight
     for kind, style in cascaded.items():
         self._cascaded_styles[element, kind] = style
-        self.set_computed_styles(
-            element, parent if kind is None else element, root, kind, html.base_url, target_collector
-        )
+        self.set_computed_styles(element, parent if kind is None else element, root, kind, base_url, target_collector)
     return {kind: self._computed_styles[element, kind] for kind in cascaded}
 
 
@@ -193,7 +189,7 @@ def _drawn(draw: Any, stream: Any, textbox: Any, text_overflow: str, block_ellip
         return []
     before = len(stream.stream)
     emojis = draw(stream, textbox, text_overflow, block_ellipsis, matrix)
-    fonts = sum(operator.endswith(b"Tf") for operator in stream.stream[before:])
-    if not emojis and 2 <= len(stream.stream) - before <= 2 + fonts:
-        layout.drawn[:] = stream._current_font, stream.stream[-1]
+    drawn = stream.stream[before:]  # where it stands, its font where that is another than before, and its glyphs
+    if not emojis and 2 <= len(drawn) <= 2 + sum(operator.endswith(b"Tf") for operator in drawn):
+        layout.drawn[:] = stream._current_font, drawn[-1]
     return emojis
